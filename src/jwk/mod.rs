@@ -1,0 +1,16 @@
+//! JSON Web Keys as values (RFC 7517, RFC 7518, RFC 7638, RFC 8037).
+//!
+//! A [`Jwk`] keeps every member it was parsed from, known or not, because a key that passes through the operator must come out as it went in.
+//! What leaves for the eyes of others is a [`PublicJwk`]: it can only be made by the allow-list of its `kty`, so a private member cannot be in it.
+//!
+//! This module does no input or output and knows no clock.
+
+mod key;
+mod public;
+mod set;
+mod thumbprint;
+
+pub use key::Jwk;
+pub use public::{PublicJwk, PublicJwkSet};
+pub use set::JwkSet;
+pub use thumbprint::{IncompleteKey, Thumbprint};

@@ -1,0 +1,5 @@
+//! jwk-operator keeps the JSON Web Key Sets of Ory Hydra as `JsonWebKeySet` resources describe them.
+//!
+//! The rooms of this crate and what each may use are described in ARCHITECTURE.md.
+
+pub mod jwk;

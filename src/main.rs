@@ -1,0 +1,3 @@
+//! The `jwk-operator` command.
+
+fn main() {}
