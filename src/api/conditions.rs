@@ -1,0 +1,115 @@
+//! Condition types and reasons: each written once, bounded, used in conditions, events and logs alike.
+
+/// The condition types of both resources. `Reconciling` and `Stalled` are kstatus' words: present only while true.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum ConditionType {
+    /// The remote set is as planned and every target is written.
+    Ready,
+    /// The remote set is as planned.
+    Synced,
+    /// Every target holds the public halves.
+    Published,
+    /// The operator goes on by itself.
+    Reconciling,
+    /// Nothing changes until somebody does something.
+    Stalled,
+    /// The resource is being deleted and the remote set cannot be cleaned up yet.
+    DeletionBlocked,
+}
+
+impl ConditionType {
+    /// The condition's `type`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Ready => "Ready",
+            Self::Synced => "Synced",
+            Self::Published => "Published",
+            Self::Reconciling => "Reconciling",
+            Self::Stalled => "Stalled",
+            Self::DeletionBlocked => "DeletionBlocked",
+        }
+    }
+}
+
+macro_rules! reasons {
+    ($($(#[$doc:meta])* $name:ident,)*) => {
+        /// Why a condition has its status, or why an event was sent.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub enum Reason { $($(#[$doc])* $name,)* }
+
+        impl Reason {
+            /// Every reason there is.
+            pub const ALL: &'static [Reason] = &[$(Reason::$name,)*];
+
+            /// The reason as it stands in conditions and events.
+            pub fn as_str(self) -> &'static str {
+                match self { $(Self::$name => stringify!($name),)* }
+            }
+        }
+    };
+}
+
+reasons! {
+    /// Everything is as the spec says.
+    AsPlanned,
+    /// The next step is taken without help.
+    Progressing,
+    /// The admin API cannot be reached, or answers with a failure.
+    AdminApiUnavailable,
+    /// The admin API refuses the credentials.
+    AdminApiUnauthorized,
+    /// The admin API refused a request that the operator cannot change by itself.
+    AdminApiRefused,
+    /// There is no AdminApi of that name.
+    AdminApiNotFound,
+    /// The AdminApi exists, but it cannot be used as it is written.
+    AdminApiInvalid,
+    /// A Secret or ConfigMap that the AdminApi names is missing or not labelled for it.
+    CredentialsMissing,
+    /// The AdminApi does not grant this set to this namespace.
+    AccessDenied,
+    /// The resource cannot be read as what its schema says.
+    InvalidSpec,
+    /// A public key of the spec is not a valid one.
+    InvalidKey,
+    /// A kid of the spec has the form that is reserved for generated keys.
+    KidReserved,
+    /// A kid of the spec belongs to another key.
+    KidTaken,
+    /// The algorithm cannot be used in this set.
+    UnsupportedAlgorithm,
+    /// The remote set differs, and the mode is Observe.
+    DriftObserved,
+    /// A write was not answered and may still take effect.
+    WaitingForLateAnswer,
+    /// No entry can supply a private key, so the last one stays.
+    LastPrivateKey,
+    /// The clocks of the operator and the admin API are more than a minute apart.
+    ClockSkew,
+    /// An object of the target's name exists and is not the operator's.
+    TargetNotOwned,
+    /// A target cannot be written.
+    TargetFailed,
+    /// The Kubernetes API refuses or fails.
+    KubernetesUnavailable,
+    /// The steps did not come to an end: a defect of the operator.
+    NoFixedPoint,
+    /// The operator met a defect of its own while it worked on this resource.
+    InternalError,
+    /// A key was generated.
+    KeyGenerated,
+    /// A key was stored.
+    KeyStored,
+    /// A key stopped signing and stays as its public half.
+    KeyRetired,
+    /// A key left the set.
+    KeyRemoved,
+    /// The remote set was changed by somebody else, and was put back.
+    DriftRepaired,
+    /// Another key had come in front, and the signer was put back.
+    SignerRestored,
+    /// The remote set was deleted with the resource.
+    SetDeleted,
+    /// The resource was deleted and the remote set stays.
+    SetRetained,
+}

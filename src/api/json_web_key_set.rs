@@ -1,0 +1,220 @@
+//! `JsonWebKeySet`: what a platform team wants a remote set to be.
+
+use kube::{CustomResource, KubeSchema};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{JsonWebKeySetStatus, PublicKey, PublishTarget};
+
+/// One remote JSON Web Key Set: its keys, who signs, and where the public halves are published.
+#[derive(CustomResource, KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[kube(
+    group = "jwk-operator.dev",
+    version = "v1alpha1",
+    kind = "JsonWebKeySet",
+    plural = "jsonwebkeysets",
+    singular = "jsonwebkeyset",
+    shortname = "jwks",
+    category = "jwk",
+    namespaced,
+    status = "JsonWebKeySetStatus",
+    derive = "PartialEq",
+    doc = "JsonWebKeySet makes a key set of an Ory Hydra admin API match its spec, and publishes the public halves of the keys.",
+    selectable = ".status.set",
+    printcolumn(name = "Set", type_ = "string", json_path = ".status.set"),
+    printcolumn(name = "Keys", type_ = "integer", json_path = ".status.keyCount"),
+    printcolumn(name = "Signer", type_ = "string", json_path = ".status.signer"),
+    printcolumn(name = "Ready", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].status"),
+    printcolumn(name = "Reason", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].reason"),
+    printcolumn(name = "Next", type_ = "string", json_path = ".status.nextRotation"),
+    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
+    validation = Rule::new("has(self.spec.set) || size(self.metadata.name) <= 100")
+        .message("metadata.name is over 100 characters: the default set {namespace}.{name} would be too long; write spec.set")
+)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(
+    validation = Rule::new(
+        "(has(self.adminApiRef) ? self.adminApiRef.name : 'default') == (has(oldSelf.adminApiRef) ? oldSelf.adminApiRef.name : 'default')")
+        .message("adminApiRef cannot change (absent means default); create another JsonWebKeySet").field_path(".adminApiRef"),
+    validation = Rule::new("has(self.set) == has(oldSelf.set) && (!has(self.set) || self.set == oldSelf.set)")
+        .message(kube::core::Message::Expression(
+            "'set cannot change' + (has(oldSelf.set) ? ' from ' + oldSelf.set : ' from its default {namespace}.{name}') + ': create another JsonWebKeySet'".into()))
+        .field_path(".set"),
+    validation = Rule::new(
+        "!has(self.keys) || self.keys.map(k, has(k.public) ? k.public.kid : '#' + k.name).all(x, self.keys.map(k, has(k.public) ? k.public.kid : '#' + k.name).exists_one(y, x == y))")
+        .message("two keys have the same kid; every kid of a set is different").field_path(".keys"),
+    validation = Rule::new(
+        "has(self.signer) ? (has(self.keys) && self.keys.exists(k, k.name == self.signer && !has(k.public))) : (!has(self.keys) || self.keys.filter(k, !has(k.public)).size() <= 1)")
+        .message("write signer: the name of the generate entry that signs (needed when there are several)").field_path(".signer")
+)]
+pub struct JsonWebKeySetSpec {
+    /// The AdminApi that reaches the remote set. Absent: the one named `default`. It cannot change.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub admin_api_ref: Option<AdminApiRef>,
+    /// The id of the remote set. Absent: `{namespace}.{name}`. It cannot change.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 200))]
+    #[x_kube(validation = Rule::new("self.matches('^[A-Za-z0-9]([A-Za-z0-9._:-]*[A-Za-z0-9])?$') && !self.contains('..')")
+        .message(kube::core::Message::Expression(
+            "'set \"' + self + '\" must consist of letters, digits and . _ : -, begin and end with a letter or digit, and contain no ..'".into())))]
+    pub set: Option<String>,
+    /// The name of the entry whose key signs. Needed when several entries are generated. The order of `keys` means nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 32))]
+    pub signer: Option<String>,
+    /// The keys of the set, each under a name of your choice.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 32), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]))]
+    pub keys: Vec<KeySource>,
+    /// What happens to remote keys that no entry explains. Absent: `Keep`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unmanaged_keys: Option<UnmanagedKeys>,
+    /// What happens to the remote set when this resource is deleted. Absent: `Delete` if the operator created the set, `Retain` if it
+    /// found it; `status.onDelete` tells which.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deletion_policy: Option<DeletionPolicy>,
+    /// `Enforce` (the default) or `Observe`: report and publish, never write to the remote set.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mode: Option<Mode>,
+    /// Where the public halves are published. Absent: the ConfigMap `{name}-jwks`, key `jwks.json`. `[]`: nowhere.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 16), extend("x-kubernetes-list-type" = "atomic"))]
+    #[x_kube(validation = Rule::new(
+        "self.map(t, has(t.configMap) ? 'c/' + t.configMap.name : has(t.secret) ? 's/' + t.secret.name : '').all(x, x == '' || self.map(t, has(t.configMap) ? 'c/' + t.configMap.name : has(t.secret) ? 's/' + t.secret.name : '').exists_one(y, x == y))")
+        .message("two targets write the same object"))]
+    pub publish: Option<Vec<PublishTarget>>,
+}
+
+/// Names an AdminApi.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct AdminApiRef {
+    /// The name of the AdminApi.
+    #[schemars(length(min = 1, max = 63), regex(pattern = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"))]
+    pub name: String,
+}
+
+/// One key of the set: exactly one of `generate` and `public`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(
+    validation = Rule::new("[has(self.generate), has(self.public)].filter(x, x).size() == 1")
+        .message(kube::core::Message::Expression("'key \"' + self.name + '\" needs exactly one of generate, public'".into())),
+    validation = Rule::new("!has(self.generate) || !has(oldSelf.generate) || self.generate == oldSelf.generate")
+        .message("generate cannot change: add an entry with another name and remove this one").field_path(".generate")
+)]
+pub struct KeySource {
+    /// The name of the entry. It is part of the kid of a generated key.
+    #[schemars(length(min = 1, max = 32), regex(pattern = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"))]
+    pub name: String,
+    /// A key pair that is generated and never leaves the admin API. It cannot change.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub generate: Option<Generate>,
+    /// The public key of somebody else, published with the set.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub public: Option<PublicKey>,
+}
+
+/// How a key is generated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Generate {
+    /// The algorithm (RFC 7518 section 3.1, RFC 8037 section 3.1). HS256, HS384 and HS512 are made by the operator, since Hydra cannot.
+    pub alg: Algorithm,
+    /// What the key is for (RFC 7517 section 4.2). Absent: `sig`.
+    #[serde(default, rename = "use", skip_serializing_if = "Option::is_none")]
+    pub key_use: Option<KeyUse>,
+}
+
+/// The algorithms a key can be generated for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[expect(missing_docs, reason = "each name is the registered name of RFC 7518 and RFC 8037")]
+pub enum Algorithm {
+    RS256,
+    RS384,
+    RS512,
+    PS256,
+    PS384,
+    PS512,
+    ES256,
+    ES384,
+    ES512,
+    EdDSA,
+    HS256,
+    HS384,
+    HS512,
+}
+
+impl Algorithm {
+    /// The registered name, as in the member `alg`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::RS256 => "RS256",
+            Self::RS384 => "RS384",
+            Self::RS512 => "RS512",
+            Self::PS256 => "PS256",
+            Self::PS384 => "PS384",
+            Self::PS512 => "PS512",
+            Self::ES256 => "ES256",
+            Self::ES384 => "ES384",
+            Self::ES512 => "ES512",
+            Self::EdDSA => "EdDSA",
+            Self::HS256 => "HS256",
+            Self::HS384 => "HS384",
+            Self::HS512 => "HS512",
+        }
+    }
+
+    /// Whether the key is one shared secret (`kty` oct), which has no public half.
+    pub fn is_symmetric(self) -> bool {
+        matches!(self, Self::HS256 | Self::HS384 | Self::HS512)
+    }
+}
+
+/// What a key is for (RFC 7517 section 4.2).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum KeyUse {
+    /// Signatures.
+    #[default]
+    Sig,
+    /// Encryption.
+    Enc,
+}
+
+impl KeyUse {
+    /// The value of the member `use`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Sig => "sig",
+            Self::Enc => "enc",
+        }
+    }
+}
+
+/// What happens to remote keys that no entry explains.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum UnmanagedKeys {
+    /// They stay as they are, and their public halves are published.
+    #[default]
+    Keep,
+    /// After a key of an entry signs, private ones become public halves, and all leave the set 48 hours later.
+    Delete,
+}
+
+/// What happens to the remote set when the resource is deleted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum DeletionPolicy {
+    /// The keys of the entries are deleted, and the set with them if it holds no other.
+    Delete,
+    /// The remote set stays as it is.
+    Retain,
+}
+
+/// Whether the operator may write to the remote set.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum Mode {
+    /// Make the remote set match the spec.
+    #[default]
+    Enforce,
+    /// Report and publish, never write to the remote set.
+    Observe,
+}

@@ -1,0 +1,19 @@
+//! Names that other programs and people see.
+
+/// The API group of both resources.
+pub const GROUP: &str = "jwk-operator.dev";
+/// The version of both resources.
+pub const VERSION: &str = "v1alpha1";
+/// The field manager of every write, and the value of [`MANAGED_BY_LABEL`].
+pub const FIELD_MANAGER: &str = "jwk-operator";
+/// Held while a remote set must be cleaned up, or deliberately left, before the resource may go.
+pub const FINALIZER: &str = "jwk-operator.dev/remote-set";
+/// Marks every target, so that the operator watches its own objects only.
+pub const MANAGED_BY_LABEL: &str = "app.kubernetes.io/managed-by";
+/// The opt-in of a Secret or ConfigMap: it names the AdminApi that may read it.
+pub const ADMIN_API_LABEL: &str = "jwk-operator.dev/admin-api";
+/// On a target: the id of the remote set whose public keys it holds.
+pub const SET_ANNOTATION: &str = "jwk-operator.dev/set";
+/// On a target: the names of the labels and annotations that its `publish` entry asked for, so that one that is no longer asked for is
+/// removed and one that somebody else put there is not.
+pub const MANAGED_METADATA_ANNOTATION: &str = "jwk-operator.dev/managed-metadata";

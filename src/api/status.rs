@@ -1,0 +1,133 @@
+//! The status of a `JsonWebKeySet`: what was last seen of the remote set, and what the operator must not forget.
+
+use std::collections::BTreeMap;
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+use kube::core::Duration;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::DeletionPolicy;
+use crate::jwk::{PublicJwk, Thumbprint};
+
+/// What was last seen of the remote set, and what the operator must not forget about its keys.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct JsonWebKeySetStatus {
+    /// The generation of the spec that the conditions speak of; -1 before the first report.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub observed_generation: Option<i64>,
+    /// The id of the remote set.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub set: Option<String>,
+    /// The kid that the admin API signs with: its first private key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signer: Option<String>,
+    /// Whether the operator created the remote set or found it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub origin: Option<Origin>,
+    /// What deleting this resource does to the remote set.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub on_delete: Option<DeletionPolicy>,
+    /// How many keys the remote set has.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key_count: Option<i64>,
+    /// The kids of the remote set in its own order, newest first; the first 64.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 64), extend("x-kubernetes-list-type" = "atomic"))]
+    pub kids: Vec<String>,
+    /// The keys that the operator looks after.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["kid"]))]
+    pub keys: Vec<KeyStatus>,
+    /// The newest slot ever used, by entry name. It stays after the entry is gone, so that no kid is used twice.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub slots: BTreeMap<String, String>,
+    /// The objects that hold the public halves.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(extend("x-kubernetes-list-type" = "atomic"))]
+    pub targets: Vec<TargetStatus>,
+    /// `Ready`, `Synced`, `Published`; while abnormal `Reconciling` or `Stalled`; while it cannot be deleted `DeletionBlocked`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
+    pub conditions: Vec<Condition>,
+}
+
+/// One key that the operator looks after.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct KeyStatus {
+    /// The key ID.
+    pub kid: String,
+    /// The entry the key belongs or belonged to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// Where the key is in its life.
+    pub state: KeyState,
+    /// The RFC 7638 thumbprint; absent for a symmetric key, whose thumbprint is a hash of the secret.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub thumbprint: Option<Thumbprint>,
+    /// The public half.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub jwk: Option<PublicJwk>,
+    /// How long the public half stays after the key stopped signing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retain: Option<Duration>,
+    /// When its kid was written down, before the key was made.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub planned_at: Option<Time>,
+    /// When it was first seen able to sign.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub activated_at: Option<Time>,
+    /// When it was first seen unable to sign.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retired_at: Option<Time>,
+    /// When its public half leaves the targets and the set.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub remove_after: Option<Time>,
+}
+
+/// Where a key is in its life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum KeyState {
+    /// Its kid is written down; the key may not exist yet.
+    Planned,
+    /// Its public half is in the set and in the targets; it cannot sign.
+    Announced,
+    /// Its private half is in the set.
+    Active,
+    /// It stopped signing; its public half stays until `removeAfter`.
+    Retired,
+    /// No entry explains it.
+    Unmanaged,
+}
+
+/// Who made the remote set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum Origin {
+    /// It did not exist when the operator first looked.
+    Created,
+    /// It held keys when the operator first looked.
+    Found,
+}
+
+/// One object that holds the public halves.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+pub struct TargetStatus {
+    /// The kind of the object.
+    pub kind: TargetKind,
+    /// Its namespace.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
+    /// SHA-256 of the published document, the first 16 hexadecimal digits.
+    pub hash: String,
+}
+
+/// The kinds of objects that can be a target.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[expect(missing_docs, reason = "the kinds of Kubernetes")]
+pub enum TargetKind {
+    ConfigMap,
+    Secret,
+}
