@@ -1,0 +1,70 @@
+//! What happens to the remote set when the resource goes.
+
+use jiff::Timestamp;
+
+use super::{
+    Desired, Observed,
+    desired::Source,
+    kid::{self, Slot},
+    plan,
+    step::{DeleteCause, Step},
+    supply::thumbprint,
+};
+use crate::api::{DeletionPolicy, KeyState, Mode, Origin};
+use crate::jwk::Jwk;
+
+/// What deletion does to the remote set: what the user said, else `Delete` for a set that the operator made.
+pub fn policy(desired: &Desired, origin: Option<Origin>) -> DeletionPolicy {
+    match (desired.mode, desired.deletion_policy, origin) {
+        (Mode::Observe, _, _) => DeletionPolicy::Retain,
+        (Mode::Enforce, Some(policy), _) => policy,
+        (Mode::Enforce, None, Some(Origin::Created)) => DeletionPolicy::Delete,
+        (Mode::Enforce, None, _) => DeletionPolicy::Retain,
+    }
+}
+
+/// Whether carrying out the deletion needs the admin API at all.
+pub fn needs_remote(desired: &Desired, seen: &Observed) -> bool {
+    seen.finalizer && (desired.deletion_policy.is_none() && seen.record.origin.is_none() || policy(desired, seen.record.origin) == DeletionPolicy::Delete)
+}
+
+/// The next step of a deletion: own keys go, oldest first, so that the signer is the last; the set as a whole when it is the operator's and
+/// holds nothing else; then the finalizer.
+pub(super) fn next(desired: &Desired, seen: &Observed, now: Timestamp) -> Option<Step> {
+    if !seen.finalizer {
+        return None;
+    }
+    let origin = plan::origin(desired, seen);
+    if policy(desired, Some(origin)) == DeletionPolicy::Retain {
+        return Some(Step::RemoveFinalizer { retained: true });
+    }
+    if seen.writes_blocked_until(now).is_some() {
+        return None;
+    }
+    let mut own: Vec<(Option<Slot>, &str)> =
+        seen.live.keys.iter().filter(|key| is_own(desired, seen, key)).filter_map(Jwk::kid).map(|kid| (slot_of(desired, kid), kid)).collect();
+    own.sort();
+    let Some((_, oldest)) = own.first() else {
+        return Some(Step::RemoveFinalizer { retained: false });
+    };
+    let step = if origin == Origin::Created && own.len() == seen.live.keys.len() {
+        Step::DeleteSet
+    } else {
+        Step::DeleteKey { kid: (*oldest).to_owned(), cause: DeleteCause::ResourceDeleted }
+    };
+    Some(plan::guarded(seen, step, now))
+}
+
+fn slot_of(desired: &Desired, kid: &str) -> Option<Slot> {
+    kid::parse_generated(&desired.set, kid).map(|(_, slot)| slot)
+}
+
+fn is_own(desired: &Desired, seen: &Observed, key: &Jwk) -> bool {
+    let Some(kid) = key.kid() else { return false };
+    let is_supplied = desired.entries.iter().any(|entry| match &entry.source {
+        Source::Public { kid: supplied, thumbprint: wanted, .. } => supplied == kid && thumbprint(key).as_ref() == Some(wanted),
+        Source::Generate { .. } => false,
+    });
+    let is_recorded = seen.record.keys.get(kid).is_some_and(|record| record.state != KeyState::Unmanaged && record.thumbprint == thumbprint(key));
+    slot_of(desired, kid).is_some() || is_supplied || is_recorded
+}

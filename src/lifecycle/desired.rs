@@ -1,0 +1,208 @@
+//! What a resource asks for, parsed once: nothing after this module checks it again.
+
+use jiff::Timestamp;
+use kube::ResourceExt as _;
+
+use super::{access, kid, target::TargetId};
+use crate::api::{AdminApiSpec, Algorithm, DeletionPolicy, Generate, JsonWebKeySet, KeySource, KeyUse, Mode, PublicKey, PublishTarget, Reason, TargetKind, UnmanagedKeys};
+use crate::jwk::{Jwk, PublicJwk, Thumbprint};
+
+/// The data key of a target that names none.
+const DEFAULT_DATA_KEY: &str = "jwks.json";
+
+/// A resource that may be acted on: its set is granted and its keys can exist.
+#[derive(Clone, Debug)]
+pub struct Desired {
+    /// The namespace of the resource and of its targets.
+    pub namespace: String,
+    /// The name of the resource.
+    pub name: String,
+    /// When the resource was created: the slot of its first keys.
+    pub created: Timestamp,
+    /// The generation of the spec.
+    pub generation: i64,
+    /// Whether the resource is being deleted.
+    pub deleting: bool,
+    /// The id of the remote set.
+    pub set: String,
+    /// The keys, by name.
+    pub entries: Vec<Entry>,
+    /// The name of the entry that signs; `None` if no entry has a private key.
+    pub signer: Option<String>,
+    /// What happens to keys that no entry explains.
+    pub unmanaged_keys: UnmanagedKeys,
+    /// What deletion does, if the user said so.
+    pub deletion_policy: Option<DeletionPolicy>,
+    /// Whether the remote set may be written.
+    pub mode: Mode,
+    /// Where public halves are published.
+    pub targets: Vec<Target>,
+}
+
+/// One key of the set.
+#[derive(Clone, Debug)]
+pub struct Entry {
+    /// The name of the entry.
+    pub name: String,
+    /// Where its key comes from.
+    pub source: Source,
+}
+
+/// Where a key comes from.
+#[derive(Clone, Debug)]
+pub enum Source {
+    /// It is generated.
+    Generate {
+        /// For this algorithm.
+        alg: Algorithm,
+        /// For this use.
+        key_use: KeyUse,
+    },
+    /// It is the public key of somebody else.
+    Public {
+        /// The key as the spec has it.
+        key: Box<PublicJwk>,
+        /// Its kid.
+        kid: String,
+        /// Its thumbprint.
+        thumbprint: Thumbprint,
+    },
+}
+
+/// One object that holds the public halves.
+#[derive(Clone, Debug)]
+pub struct Target {
+    /// Which object.
+    pub id: TargetId,
+    /// Its data key.
+    pub data_key: String,
+    /// What `publish` asks for besides.
+    pub asked: PublishTarget,
+}
+
+/// Why a resource is not acted on. Nothing changes, remotely or in targets, until the resource or the AdminApi does.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct Refusal {
+    /// The reason of the condition.
+    pub reason: Reason,
+    /// What is wrong and what to do.
+    pub message: String,
+}
+
+impl Refusal {
+    fn new(reason: Reason, message: impl Into<String>) -> Self {
+        Self { reason, message: message.into() }
+    }
+}
+
+/// The id of the resource's remote set: `spec.set`, else `{namespace}.{name}`.
+pub fn set_id(resource: &JsonWebKeySet) -> String {
+    resource.spec.set.clone().unwrap_or_else(|| format!("{}.{}", resource.namespace().unwrap_or_default(), resource.name_any()))
+}
+
+/// Parses a resource against the AdminApi it uses.
+///
+/// While the resource is being deleted, entries that cannot be understood are left out: what is wrong with a key must not keep the others.
+///
+/// # Errors
+/// [`Refusal`] says what is wrong and what to do.
+pub fn validate(resource: &JsonWebKeySet, api: &AdminApiSpec) -> Result<Desired, Refusal> {
+    let namespace = resource.namespace().unwrap_or_default();
+    let set = set_id(resource);
+    let spec = &resource.spec;
+    let deleting = resource.metadata.deletion_timestamp.is_some();
+    if !access::is_granted(&api.access, &namespace, &set) {
+        return Err(Refusal::new(
+            Reason::AccessDenied,
+            format!("the AdminApi does not grant set {set} to namespace {namespace}: ask its owner for a rule in spec.access"),
+        ));
+    }
+    let mut entries = Vec::with_capacity(spec.keys.len());
+    for source in &spec.keys {
+        match entry(&set, source) {
+            Ok(entry) => entries.push(entry),
+            Err(_) if deleting => {}
+            Err(refusal) => return Err(refusal),
+        }
+    }
+    entries.sort_by(|a, b| a.name.cmp(&b.name));
+    let signer = match &spec.signer {
+        Some(name) => Some(name.clone()),
+        None => entries.iter().find(|entry| matches!(entry.source, Source::Generate { .. })).map(|entry| entry.name.clone()),
+    };
+    Ok(Desired {
+        name: resource.name_any(),
+        created: resource.metadata.creation_timestamp.as_ref().map_or(Timestamp::UNIX_EPOCH, |time| time.0),
+        generation: resource.metadata.generation.unwrap_or_default(),
+        deleting,
+        entries,
+        signer,
+        unmanaged_keys: spec.unmanaged_keys.unwrap_or_default(),
+        deletion_policy: spec.deletion_policy,
+        mode: spec.mode.unwrap_or_default(),
+        targets: targets(resource, &namespace),
+        namespace,
+        set,
+    })
+}
+
+fn entry(set: &str, source: &KeySource) -> Result<Entry, Refusal> {
+    let name = source.name.clone();
+    let source = match (&source.generate, &source.public) {
+        (Some(generate), None) => generated(set, &name, *generate)?,
+        (None, Some(key)) => public(set, &name, key)?,
+        _ => return Err(Refusal::new(Reason::InvalidSpec, format!("key {name} needs exactly one of generate, public"))),
+    };
+    Ok(Entry { name, source })
+}
+
+fn generated(set: &str, name: &str, Generate { alg, key_use }: Generate) -> Result<Source, Refusal> {
+    let key_use = key_use.unwrap_or_default();
+    // Hydra signs with the first private key whatever its use, and one symmetric key makes its /.well-known/jwks.json fail for everybody.
+    if access::is_hydras_own(set) && (alg.is_symmetric() || key_use == KeyUse::Enc) {
+        return Err(Refusal::new(
+            Reason::UnsupportedAlgorithm,
+            format!("key {name}: Hydra's own set {set} cannot hold a symmetric key or one for encryption; use another alg, and use sig"),
+        ));
+    }
+    Ok(Source::Generate { alg, key_use })
+}
+
+fn public(set: &str, name: &str, key: &PublicKey) -> Result<Source, Refusal> {
+    let kid = key.kid.clone();
+    let invalid = |why: String| Refusal::new(Reason::InvalidKey, format!("key {name}, kid {kid}: {why}"));
+    if key.holds_private_members() {
+        return Err(invalid("this is a private key: remove d, p, q, dp, dq, qi, oth and k, and treat the key as exposed".into()));
+    }
+    if kid::parse_generated(set, &kid).is_some() {
+        return Err(Refusal::new(
+            Reason::KidReserved,
+            format!("key {name}: kid {kid} has the form of a generated key of this set; give the key another kid"),
+        ));
+    }
+    let value = serde_json::to_value(key).map_err(|_| invalid("it cannot be written as JSON".into()))?;
+    let jwk: Jwk = serde_json::from_value(value).map_err(|_| invalid("it is no JWK".into()))?;
+    let thumbprint = jwk.thumbprint().map_err(|error| invalid(error.to_string()))?;
+    let public = jwk.public_half().ok_or_else(|| invalid("kty oct has no public half".into()))?;
+    Ok(Source::Public { key: Box::new(public), kid, thumbprint })
+}
+
+fn targets(resource: &JsonWebKeySet, namespace: &str) -> Vec<Target> {
+    let target = |kind, name: String, data_key: &Option<String>, asked: &PublishTarget| Target {
+        id: TargetId { kind, namespace: namespace.to_owned(), name },
+        data_key: data_key.clone().unwrap_or_else(|| DEFAULT_DATA_KEY.to_owned()),
+        asked: asked.clone(),
+    };
+    match &resource.spec.publish {
+        None => vec![target(TargetKind::ConfigMap, format!("{}-jwks", resource.name_any()), &None, &PublishTarget::default())],
+        Some(asked) => asked
+            .iter()
+            .filter_map(|asked| match (&asked.config_map, &asked.secret) {
+                (Some(map), _) => Some(target(TargetKind::ConfigMap, map.name.clone(), &map.key, asked)),
+                (None, Some(secret)) => Some(target(TargetKind::Secret, secret.name.clone(), &secret.key, asked)),
+                (None, None) => None,
+            })
+            .collect(),
+    }
+}

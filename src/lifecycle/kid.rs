@@ -1,0 +1,83 @@
+//! The kid of a generated key: `{set}.{name}.{slot}`.
+//!
+//! It is known before the key exists, so that a repeated request for it is harmless; it carries the key's age, so that nothing but the remote
+//! set is needed to tell it; and it is never used for a second key, because verifiers fetch a set again only for a kid they do not know.
+
+use std::fmt;
+
+use jiff::{SignedDuration, Timestamp, civil::DateTime, tz::TimeZone};
+
+const FORMAT: &str = "%Y%m%dT%H%M%SZ";
+
+/// When a generated key was meant to start, to the second: the last part of its kid, written `YYYYMMDDTHHMMSSZ`.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Slot(Timestamp);
+
+impl Slot {
+    /// The slot of this moment; parts of a second are dropped.
+    pub fn at(moment: Timestamp) -> Self {
+        Self(Timestamp::from_second(moment.as_second()).unwrap_or(moment))
+    }
+
+    /// One second later.
+    pub fn next(self) -> Self {
+        Self(self.0.saturating_add(SignedDuration::from_secs(1)).unwrap_or(self.0))
+    }
+
+    /// The slot that `text` writes, if it is written as [`Slot`] writes it.
+    pub fn parse(text: &str) -> Option<Self> {
+        let slot = DateTime::strptime(FORMAT, text).ok()?.to_zoned(TimeZone::UTC).ok().map(|moment| Self(moment.timestamp()))?;
+        (slot.to_string() == text).then_some(slot)
+    }
+}
+
+impl fmt::Display for Slot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0.strftime(FORMAT))
+    }
+}
+
+impl fmt::Debug for Slot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// The kid of the key of entry `name` at `slot`.
+pub fn generated(set: &str, name: &str, slot: Slot) -> String {
+    format!("{set}.{name}.{slot}")
+}
+
+/// The entry name and slot of a kid that was generated for this set; `None` for every other kid.
+pub fn parse_generated<'kid>(set: &str, kid: &'kid str) -> Option<(&'kid str, Slot)> {
+    let (name, slot) = kid.strip_prefix(set)?.strip_prefix('.')?.rsplit_once('.')?;
+    let is_entry_name = !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-');
+    if is_entry_name { Some((name, Slot::parse(slot)?)) } else { None }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_generated_kid_is_read_back() {
+        let slot = Slot::at("2026-11-23T20:42:07.9Z".parse().expect("a timestamp"));
+        let kid = generated("shop.payments", "signing", slot);
+        assert_eq!(kid, "shop.payments.signing.20261123T204207Z");
+        assert_eq!(parse_generated("shop.payments", &kid), Some(("signing", slot)));
+    }
+
+    #[test]
+    fn a_kid_of_another_set_is_not_ours() {
+        // `shop` with an entry `payments.signing` cannot exist: entry names have no dot.
+        assert_eq!(parse_generated("shop", "shop.payments.signing.20261123T204207Z"), None);
+        assert_eq!(parse_generated("shop.payments", "shop.paymentsX.signing.20261123T204207Z"), None);
+    }
+
+    #[test]
+    fn only_the_exact_form_is_a_slot() {
+        for text in ["20261123T204207", "2026-11-23T20:42:07Z", "20261323T204207Z", "020261123T204207Z", "20261123t204207z", ""] {
+            assert_eq!(Slot::parse(text), None, "{text}");
+        }
+    }
+}

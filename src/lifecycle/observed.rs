@@ -1,0 +1,137 @@
+//! What was seen: the remote set, the targets, the stored record. Each step's answer is folded in, and the next step is asked of the result.
+
+use std::collections::BTreeMap;
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::{record::Record, target::{HeldTarget, TargetId, TargetState}};
+use crate::jwk::{Jwk, JwkSet};
+
+/// Beyond this difference between our clock and the admin API's nothing is timed.
+const CLOCK_TOLERANCE: SignedDuration = SignedDuration::from_secs(60);
+/// A reading of the live set this old no longer counts as one made right before a write.
+const FRESHNESS: SignedDuration = SignedDuration::from_secs(2);
+
+/// Everything that a decision needs to know about the world.
+#[derive(Clone, Debug)]
+pub struct Observed {
+    /// The remote set in its own order, newest first. The first private key signs.
+    pub live: JwkSet,
+    /// When `live` was read, if nothing was written to it since.
+    pub live_read_at: Option<Timestamp>,
+    /// What the status in the API server remembers.
+    pub stored: Record,
+    /// What this pass remembers; equal to `stored` at its start.
+    pub record: Record,
+    /// The targets of the spec, and those that the status names.
+    pub targets: BTreeMap<TargetId, TargetState>,
+    /// Whether the resource holds the operator's finalizer.
+    pub finalizer: bool,
+    /// Until when a write that was not answered may still take effect.
+    pub in_flight_until: Option<Timestamp>,
+    /// Until when the same is assumed for a set that has a status, since another process may have been writing before this one started.
+    pub unknown_until: Option<Timestamp>,
+    /// How far the admin API's clock is ahead of ours.
+    pub clock_skew: Option<SignedDuration>,
+    /// When a private key was last written to the set.
+    pub private_written_at: Option<Timestamp>,
+}
+
+impl Observed {
+    /// The first observation of a pass: the record as it is stored, everything else still to be filled in.
+    pub fn new(stored: Record) -> Self {
+        Self {
+            live: JwkSet::default(),
+            live_read_at: None,
+            record: stored.clone(),
+            stored,
+            targets: BTreeMap::new(),
+            finalizer: false,
+            in_flight_until: None,
+            unknown_until: None,
+            clock_skew: None,
+            private_written_at: None,
+        }
+    }
+
+    /// Whether our clock and the admin API's agree, so that times may be written down and timed steps taken.
+    pub fn trusts_clock(&self) -> bool {
+        self.clock_skew.is_none_or(|skew| skew.abs() <= CLOCK_TOLERANCE)
+    }
+
+    /// Until when nothing may be written to the set, if it may not now.
+    pub fn writes_blocked_until(&self, now: Timestamp) -> Option<Timestamp> {
+        let unknown = self.unknown_until.filter(|_| !self.stored.is_empty());
+        self.in_flight_until.into_iter().chain(unknown).max().filter(|until| now < *until)
+    }
+
+    /// Whether the live set was read right before now.
+    pub fn is_fresh(&self, now: Timestamp) -> bool {
+        self.live_read_at.is_some_and(|read| now.duration_since(read).abs() <= FRESHNESS)
+    }
+
+    /// The private keys of the live set, in its order.
+    pub fn private_keys(&self) -> impl Iterator<Item = &Jwk> {
+        self.live.keys.iter().filter(|key| key.is_private())
+    }
+
+    /// The kid that the admin API signs with.
+    pub fn signer(&self) -> Option<&str> {
+        self.private_keys().next().and_then(Jwk::kid)
+    }
+
+    /// The object behind a target, if it is ours.
+    pub fn held(&self, id: &TargetId) -> Option<&HeldTarget> {
+        match self.targets.get(id) {
+            Some(TargetState::Held(held)) => Some(held),
+            _ => None,
+        }
+    }
+
+    /// Folds in a reading of the live set at `now`, with the server's own time if it told it.
+    pub fn live_was_read(&mut self, live: JwkSet, server_time: Option<Timestamp>, now: Timestamp) {
+        self.live = live;
+        self.live_read_at = Some(now);
+        self.note_server_time(server_time, now);
+    }
+
+    /// Folds in that a key is now in front of the live set, replacing one of the same kid.
+    pub fn key_was_written(&mut self, key: Jwk, server_time: Option<Timestamp>, now: Timestamp) {
+        if key.is_private() {
+            self.private_written_at = Some(now);
+        }
+        self.live.keys.retain(|other| other.kid() != key.kid());
+        self.live.keys.insert(0, key);
+        self.live_read_at = None;
+        self.note_server_time(server_time, now);
+    }
+
+    /// Folds in that a key left the live set.
+    pub fn key_was_deleted(&mut self, kid: &str) {
+        self.live.keys.retain(|key| key.kid() != Some(kid));
+        self.live_read_at = None;
+    }
+
+    /// Folds in that the live set was deleted.
+    pub fn set_was_deleted(&mut self) {
+        self.live.keys.clear();
+        self.live_read_at = None;
+    }
+
+    /// Folds in that the live set must be read again before anything is concluded from it.
+    pub fn live_is_stale(&mut self) {
+        self.live_read_at = None;
+    }
+
+    /// Folds in that the status now holds `record`.
+    pub fn record_was_stored(&mut self, record: Record) {
+        self.record = record.clone();
+        self.stored = record;
+    }
+
+    fn note_server_time(&mut self, server_time: Option<Timestamp>, now: Timestamp) {
+        if let Some(theirs) = server_time {
+            self.clock_skew = Some(theirs.duration_since(now));
+        }
+    }
+}

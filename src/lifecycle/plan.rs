@@ -1,0 +1,258 @@
+//! What is to be done: desired × observed × now → the next step.
+//!
+//! [`assess`] looks at everything at once and lists what is due, each concern in a file of its own; [`next`] takes the first of it and puts in
+//! front what must come before it: a look at the set, a record that must be stored ahead, a pause.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::{Desired, Observed, deletion, kid::{self, Slot}, record::Record, step::Step};
+use crate::api::{Mode, Origin, Reason};
+use crate::jwk::PublicJwk;
+
+/// Two private keys on MySQL need different whole seconds in their `created_at`.
+const PRIVATE_WRITE_PAUSE: SignedDuration = SignedDuration::from_millis(1100);
+/// Within this time after its creation a resource without a status is taken to be in its first pass. Later it may have lost its status.
+const FIRST_PASS: SignedDuration = SignedDuration::from_hours(1);
+
+/// The order of steps; among equals their order of discovery.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Rank {
+    /// Put the signer back in front.
+    Signer,
+    /// Make what is missing.
+    Create,
+    /// Store public keys of the spec.
+    Store,
+    /// Write targets.
+    Publish,
+    /// Take private halves out of the set, put back what vanished.
+    Retire,
+    /// Remove what nobody needs any more.
+    Remove,
+}
+
+/// Something that stands in the way of the plan, for the conditions.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Trouble {
+    /// The reason.
+    pub reason: Reason,
+    /// What is wrong, with which set and kid, and what to do.
+    pub message: String,
+    /// How bad it is.
+    pub severity: Severity,
+    /// Whether it concerns the targets and not the remote set.
+    pub publication: bool,
+}
+
+/// How bad a trouble is, mildest first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Severity {
+    /// The plan is carried out all the same; the user should know.
+    Notice,
+    /// It goes on by itself.
+    Waiting,
+    /// Somebody has to act before it can go on.
+    Stalled,
+}
+
+/// The result of one look at everything.
+#[derive(Clone, Debug)]
+pub struct Assessment {
+    /// What must be remembered.
+    pub record: Record,
+    /// The public halves to publish, by kid.
+    pub published: BTreeMap<String, PublicJwk>,
+    /// What is due, first things first.
+    pub steps: Vec<Step>,
+    /// What stands in the way.
+    pub troubles: Vec<Trouble>,
+    /// When the next thing falls due by itself.
+    pub due: Option<Timestamp>,
+}
+
+/// A look in progress.
+pub(super) struct Assessor<'world> {
+    pub(super) desired: &'world Desired,
+    pub(super) seen: &'world Observed,
+    pub(super) now: Timestamp,
+    pub(super) record: Record,
+    /// What the operator's own targets publish.
+    pub(super) remembered: BTreeMap<String, PublicJwk>,
+    pub(super) published: BTreeMap<String, PublicJwk>,
+    /// Own kids whose live material is not what was recorded: somebody else put it there.
+    pub(super) replaced: BTreeSet<String>,
+    /// Kids that an entry of the spec names, or that are to be made for one.
+    pub(super) explained: BTreeSet<String>,
+    /// Kids that leave the targets, and then the set.
+    pub(super) expired: BTreeSet<String>,
+    /// The private key that serves each entry, by entry name.
+    pub(super) active: BTreeMap<String, String>,
+    pub(super) steps: Vec<(Rank, Step)>,
+    pub(super) troubles: Vec<Trouble>,
+    pub(super) due: Option<Timestamp>,
+}
+
+impl Assessor<'_> {
+    /// The time, if it may be written down and acted on.
+    pub(super) fn timed(&self) -> Option<Timestamp> {
+        self.seen.trusts_clock().then_some(self.now)
+    }
+
+    pub(super) fn add(&mut self, rank: Rank, step: Step) {
+        self.steps.push((rank, step));
+    }
+
+    pub(super) fn stalled(&mut self, reason: Reason, message: String) {
+        self.troubles.push(Trouble { reason, message, severity: Severity::Stalled, publication: false });
+    }
+
+    pub(super) fn notice(&mut self, reason: Reason, message: String) {
+        self.troubles.push(Trouble { reason, message, severity: Severity::Notice, publication: false });
+    }
+
+    /// Asks to be called again at `moment`.
+    pub(super) fn wake_at(&mut self, moment: Timestamp) {
+        self.due = Some(self.due.map_or(moment, |due| due.min(moment)));
+    }
+}
+
+/// Whether the resource is in its very first pass, where kids follow from its creation and nothing needs to be stored ahead.
+pub(super) fn is_first_pass(desired: &Desired, seen: &Observed, now: Timestamp) -> bool {
+    seen.stored.is_empty() && now.duration_since(desired.created).abs() <= FIRST_PASS
+}
+
+/// Who made the set, as far as it can be known: from the record; else the set is the operator's if it is not there yet, or if every key in it
+/// carries the slot that this resource's first pass gives.
+pub(super) fn origin(desired: &Desired, seen: &Observed) -> Origin {
+    let first_slot = Slot::at(desired.created);
+    seen.record.origin.unwrap_or_else(|| {
+        let is_ours = |kid: Option<&str>| kid.and_then(|kid| kid::parse_generated(&desired.set, kid)).is_some_and(|(_, slot)| slot == first_slot);
+        if seen.live.keys.iter().all(|key| is_ours(key.kid())) { Origin::Created } else { Origin::Found }
+    })
+}
+
+/// Looks at everything at once.
+pub fn assess(desired: &Desired, seen: &Observed, now: Timestamp) -> Assessment {
+    let mut look = Assessor {
+        desired,
+        seen,
+        now,
+        record: seen.record.clone(),
+        remembered: desired.targets.iter().filter_map(|target| seen.held(&target.id)).flat_map(|held| held.content.published()).collect(),
+        published: BTreeMap::new(),
+        replaced: BTreeSet::new(),
+        explained: BTreeSet::new(),
+        expired: BTreeSet::new(),
+        active: BTreeMap::new(),
+        steps: Vec::new(),
+        troubles: Vec::new(),
+        due: None,
+    };
+    look.record.origin = Some(origin(desired, seen));
+    look.recognise();
+    look.supply();
+    look.restore_signer();
+    look.retire();
+    look.put_back_vanished();
+    if desired.mode == Mode::Observe {
+        look.only_observe();
+    }
+    look.forget();
+    look.publish();
+    look.finish()
+}
+
+impl Assessor<'_> {
+    /// Keeps of a full look only what an observer may do: tell that the set differs, and publish what is there.
+    fn only_observe(&mut self) {
+        let due = self.steps.len();
+        self.steps.clear();
+        self.due = None;
+        self.record = self.seen.record.clone();
+        self.published = self.seen.live.keys.iter().filter_map(|key| Some((key.kid()?.to_owned(), key.public_half()?))).collect();
+        if due > 0 {
+            let message = format!("set {} is not as the spec says ({due} changes are due), and mode is Observe", self.desired.set);
+            self.stalled(Reason::DriftObserved, message);
+        }
+    }
+
+    /// Drops the records of keys that are neither in the set, nor published, nor about to be made.
+    fn forget(&mut self) {
+        let Self { record, seen, published, explained, .. } = self;
+        record.keys.retain(|kid, _| seen.live.key(kid).is_some() || published.contains_key(kid) || explained.contains(kid));
+    }
+
+    fn finish(mut self) -> Assessment {
+        if let Some(skew) = self.seen.clock_skew.filter(|_| !self.seen.trusts_clock()) {
+            let message = format!("the clocks of the operator and the admin API differ by {} s: nothing is timed until they agree", skew.as_secs());
+            self.notice(Reason::ClockSkew, message);
+        }
+        self.steps.sort_by_key(|(rank, _)| *rank);
+        let steps = self.steps.into_iter().map(|(_, step)| step).collect();
+        Assessment { record: self.record, published: self.published, steps, troubles: self.troubles, due: self.due }
+    }
+}
+
+/// The next step, or `None` when nothing is left to do now.
+///
+/// It is asked again after each step, with the step's answer folded into `seen`. It never fails: what stands in the way is told by
+/// [`super::status`].
+pub fn next(desired: &Desired, seen: &Observed, now: Timestamp) -> Option<Step> {
+    if desired.deleting {
+        return deletion::next(desired, seen, now);
+    }
+    if desired.mode == Mode::Enforce && !seen.finalizer {
+        return Some(Step::AddFinalizer);
+    }
+    let assessment = assess(desired, seen, now);
+    let blocked = seen.writes_blocked_until(now).is_some();
+    let step = assessment.steps.into_iter().find(|step| !(blocked && step.writes_remote()))?;
+    if !step.writes_remote() {
+        return Some(step);
+    }
+    if must_be_stored_ahead(desired, seen, &step, now) {
+        return Some(Step::StoreRecord(Box::new(assessment.record)));
+    }
+    Some(guarded(seen, step, now))
+}
+
+/// A remote write, or what must come right before it.
+pub(super) fn guarded(seen: &Observed, step: Step, now: Timestamp) -> Step {
+    if step.writes_private_key()
+        && let Some(written) = seen.private_written_at
+        && let Ok(until) = written.saturating_add(PRIVATE_WRITE_PAUSE)
+        && written <= now
+        && now < until
+    {
+        return Step::Wait { until };
+    }
+    if seen.is_fresh(now) { step } else { Step::ReadLive }
+}
+
+/// Whether the status lacks what it must hold before this write: the origin of the set; the kid of a new key, unless it follows from the
+/// resource's creation; kid and thumbprint of a supplied key.
+fn must_be_stored_ahead(desired: &Desired, seen: &Observed, step: &Step, now: Timestamp) -> bool {
+    match step {
+        Step::CreateKey { kid, .. } if is_first_pass(desired, seen, now) => {
+            kid::parse_generated(&desired.set, kid).is_none_or(|(_, slot)| slot != Slot::at(desired.created))
+        }
+        Step::CreateKey { kid, .. } | Step::CreateSymmetricKey { kid, .. } => seen.stored.origin.is_none() || !seen.stored.keys.contains_key(kid),
+        Step::PutKey { key, .. } => {
+            let is_known = key.kid().and_then(|kid| seen.stored.keys.get(kid)).is_some();
+            seen.stored.origin.is_none() || !is_known
+        }
+        _ => seen.stored.origin.is_none(),
+    }
+}
+
+/// When the resource must be looked at again by itself, besides the resync: something falls due, or late answers are over.
+pub fn wake(desired: &Desired, seen: &Observed, now: Timestamp) -> Option<Timestamp> {
+    if desired.deleting {
+        return seen.writes_blocked_until(now);
+    }
+    let assessment = assess(desired, seen, now);
+    let blocked = seen.writes_blocked_until(now).filter(|_| assessment.steps.iter().any(Step::writes_remote));
+    assessment.due.into_iter().chain(blocked).min()
+}

@@ -1,0 +1,99 @@
+//! What the targets shall hold.
+
+use super::{
+    desired::Target,
+    plan::{Assessor, Rank, Severity, Trouble},
+    step::Step,
+    target::{self, TargetState},
+};
+use crate::api::{KeyState, Mode, Reason};
+
+impl Assessor<'_> {
+    /// Decides what is published, and which targets must be written or removed for it.
+    ///
+    /// Own keys are published as recorded: targets follow what was decided, not what an outsider did. Keys of others are published as they
+    /// are in the set, since they may sign.
+    pub(super) fn publish(&mut self) {
+        if self.desired.mode == Mode::Enforce {
+            self.publish_live();
+            self.publish_awaited();
+        }
+        for target in &self.desired.targets {
+            self.write(target);
+        }
+        self.remove_dropped();
+    }
+
+    fn publish_live(&mut self) {
+        for key in &self.seen.live.keys {
+            let Some(kid) = key.kid() else { continue };
+            let record = self.record.keys.get(kid);
+            let leaves_at_once = key.key_use() == Some("enc") && key.is_private() && record.is_some_and(|record| record.state == KeyState::Retired);
+            if self.expired.contains(kid) || leaves_at_once {
+                continue;
+            }
+            let recorded = record.filter(|record| record.state != KeyState::Unmanaged).and_then(|record| record.jwk.clone());
+            if let Some(public) = recorded.or_else(|| key.public_half()) {
+                self.published.insert(kid.to_owned(), public);
+            }
+        }
+    }
+
+    /// A supplied key that vanished is about to be stored again: it stays published meanwhile.
+    fn publish_awaited(&mut self) {
+        for kid in &self.explained {
+            let Some(record) = self.record.keys.get(kid).filter(|record| record.state != KeyState::Planned) else { continue };
+            if let Some(public) = record.jwk.clone() {
+                self.published.entry(kid.clone()).or_insert(public);
+            }
+        }
+    }
+
+    fn write(&mut self, target: &Target) {
+        let content = target::content(target, &self.desired.set, &self.published);
+        // The first document of a target shall not be one that lacks the keys that are about to be made.
+        let keys_are_missing = self.steps.iter().any(|(rank, _)| *rank <= Rank::Store);
+        match self.seen.targets.get(&target.id) {
+            None => {}
+            Some(TargetState::Absent) => {
+                if !keys_are_missing {
+                    self.add(Rank::Publish, Step::WriteTarget { id: target.id.clone(), content, replaces: None });
+                }
+            }
+            Some(TargetState::Held(held)) => {
+                self.record.targets.insert(target.id.clone());
+                if held.content.secret_type != content.secret_type {
+                    // The type of a Secret cannot change.
+                    self.add(Rank::Publish, Step::RemoveTarget { id: target.id.clone(), uid: held.uid.clone() });
+                } else if held.content.differs_from(&content) {
+                    self.add(Rank::Publish, Step::WriteTarget { id: target.id.clone(), content, replaces: Some(held.clone()) });
+                }
+            }
+            Some(TargetState::Foreign) => self.untargetable(
+                Reason::TargetNotOwned,
+                Severity::Stalled,
+                format!("{} exists and is not the operator's: it is left as it is; publish under another name, or remove it", target.id),
+            ),
+            Some(TargetState::Failed(why)) => self.untargetable(Reason::TargetFailed, Severity::Waiting, format!("{} cannot be written: {why}", target.id)),
+        }
+    }
+
+    /// Removes the operator's own objects that `publish` no longer asks for.
+    fn remove_dropped(&mut self) {
+        let dropped: Vec<_> = self.record.targets.iter().filter(|id| !self.desired.targets.iter().any(|target| target.id == **id)).cloned().collect();
+        for id in dropped {
+            match self.seen.targets.get(&id) {
+                Some(TargetState::Held(held)) => self.add(Rank::Publish, Step::RemoveTarget { uid: held.uid.clone(), id }),
+                Some(TargetState::Failed(why)) => self.untargetable(Reason::TargetFailed, Severity::Waiting, format!("{id} cannot be removed: {why}")),
+                Some(TargetState::Absent | TargetState::Foreign) => {
+                    self.record.targets.remove(&id);
+                }
+                None => {}
+            }
+        }
+    }
+
+    fn untargetable(&mut self, reason: Reason, severity: Severity, message: String) {
+        self.troubles.push(Trouble { reason, message, severity, publication: true });
+    }
+}

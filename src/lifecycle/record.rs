@@ -1,0 +1,138 @@
+//! What the operator must not forget about the keys of a set: the part of the status that it reads back.
+
+use std::{collections::{BTreeMap, BTreeSet}, time::Duration};
+
+use jiff::{SignedDuration, Timestamp};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+
+use super::{kid::Slot, target::TargetId};
+use crate::api::{JsonWebKeySetStatus, KeyState, KeyStatus, Origin};
+use crate::jwk::{PublicJwk, Thumbprint};
+
+/// How long a public half stays after its key stopped signing.
+pub const DEFAULT_RETAIN: Duration = Duration::from_secs(48 * 3600);
+
+/// The memory of one set.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Record {
+    /// Who made the set; `None` before the first look.
+    pub origin: Option<Origin>,
+    /// The keys, by kid.
+    pub keys: BTreeMap<String, KeyRecord>,
+    /// The newest slot ever used, by entry name.
+    pub slots: BTreeMap<String, Slot>,
+    /// The targets that were written.
+    pub targets: BTreeSet<TargetId>,
+}
+
+/// The memory of one key.
+#[derive(Clone, Debug, PartialEq)]
+pub struct KeyRecord {
+    /// The entry the key belongs or belonged to.
+    pub name: Option<String>,
+    /// Where it is in its life.
+    pub state: KeyState,
+    /// Its thumbprint; `None` before it was seen, and for symmetric keys.
+    pub thumbprint: Option<Thumbprint>,
+    /// Its public half, likewise.
+    pub jwk: Option<PublicJwk>,
+    /// How long the public half stays.
+    pub retain: Duration,
+    /// When the kid was written down.
+    pub planned_at: Option<Timestamp>,
+    /// When it was first seen able to sign.
+    pub activated_at: Option<Timestamp>,
+    /// When it was first seen unable to sign.
+    pub retired_at: Option<Timestamp>,
+}
+
+impl KeyRecord {
+    /// A key of entry `name` in `state` that nothing is known of yet.
+    pub fn new(name: Option<&str>, state: KeyState) -> Self {
+        Self {
+            name: name.map(str::to_owned),
+            state,
+            thumbprint: None,
+            jwk: None,
+            retain: DEFAULT_RETAIN,
+            planned_at: None,
+            activated_at: None,
+            retired_at: None,
+        }
+    }
+
+    /// When the public half may leave the set; `None` while the key signs.
+    pub fn remove_after(&self) -> Option<Timestamp> {
+        let retain = SignedDuration::try_from(self.retain).unwrap_or(SignedDuration::MAX);
+        Some(self.retired_at?.saturating_add(retain).unwrap_or(Timestamp::MAX))
+    }
+}
+
+impl Record {
+    /// Whether nothing was ever stored: the resource is new, or its status was lost.
+    pub fn is_empty(&self) -> bool {
+        self.origin.is_none() && self.keys.is_empty() && self.slots.is_empty()
+    }
+
+    /// Reads the record out of a stored status. A slot that cannot be read is left out: the slots of the remaining kids stand.
+    pub fn from_status(status: &JsonWebKeySetStatus) -> Self {
+        Self {
+            origin: status.origin,
+            keys: status.keys.iter().map(|key| (key.kid.clone(), KeyRecord::from_status(key))).collect(),
+            slots: status.slots.iter().filter_map(|(name, slot)| Some((name.clone(), Slot::parse(slot)?))).collect(),
+            targets: status
+                .targets
+                .iter()
+                .map(|target| TargetId { kind: target.kind, namespace: target.namespace.clone(), name: target.name.clone() })
+                .collect(),
+        }
+    }
+
+    /// Writes the record into a status; the targets are written with their hashes by the caller.
+    pub fn write_into(&self, status: &mut JsonWebKeySetStatus) {
+        status.origin = self.origin;
+        status.keys = self.keys.iter().map(|(kid, key)| key.to_status(kid)).collect();
+        status.slots = self.slots.iter().map(|(name, slot)| (name.clone(), slot.to_string())).collect();
+    }
+
+    /// Remembers that `slot` was used for entry `name`.
+    pub fn note_slot(&mut self, name: &str, slot: Slot) {
+        let newest = self.slots.entry(name.to_owned()).or_insert(slot);
+        *newest = slot.max(*newest);
+    }
+}
+
+impl KeyRecord {
+    fn from_status(status: &KeyStatus) -> Self {
+        Self {
+            name: status.name.clone(),
+            state: status.state,
+            thumbprint: status.thumbprint.clone(),
+            jwk: status.jwk.clone(),
+            retain: status.retain.map_or(DEFAULT_RETAIN, Duration::from),
+            planned_at: status.planned_at.as_ref().map(|time| time.0),
+            activated_at: status.activated_at.as_ref().map(|time| time.0),
+            retired_at: status.retired_at.as_ref().map(|time| time.0),
+        }
+    }
+
+    fn to_status(&self, kid: &str) -> KeyStatus {
+        KeyStatus {
+            kid: kid.to_owned(),
+            name: self.name.clone(),
+            state: self.state,
+            thumbprint: self.thumbprint.clone(),
+            jwk: self.jwk.clone(),
+            retain: Some(self.retain.into()),
+            planned_at: self.planned_at.map(to_seconds),
+            activated_at: self.activated_at.map(to_seconds),
+            retired_at: self.retired_at.map(to_seconds),
+            remove_after: self.remove_after().map(to_seconds),
+        }
+    }
+}
+
+/// Kubernetes writes times to the second; a finer one would differ from what is read back.
+pub(super) fn to_seconds(moment: Timestamp) -> Time {
+    Time(Timestamp::from_second(moment.as_second()).unwrap_or(moment))
+}

@@ -1,0 +1,148 @@
+//! Who signs, who stops, who leaves, and who was taken away.
+
+use super::{
+    desired::Source,
+    kid,
+    plan::{Assessor, Rank},
+    record::KeyRecord,
+    step::{DeleteCause, PutCause, Step},
+};
+use crate::api::{KeyState, Reason, UnmanagedKeys};
+use crate::jwk::Jwk;
+
+impl Assessor<'_> {
+    /// The kid that shall sign, once its key is there.
+    fn intended_signer(&self) -> Option<&str> {
+        self.desired.signer.as_ref().and_then(|name| self.active.get(name)).map(String::as_str)
+    }
+
+    /// Puts the intended signer in front if another private key stands there: Hydra signs with the first.
+    pub(super) fn restore_signer(&mut self) {
+        let Some(wanted) = self.intended_signer() else { return };
+        if self.seen.signer() == Some(wanted) {
+            return;
+        }
+        if let Some(key) = self.seen.live.key(wanted) {
+            self.add(Rank::Signer, Step::PutKey { key: Box::new(key.clone()), cause: PutCause::Signer });
+        }
+    }
+
+    /// Takes the private half out of the set for every key that serves no entry, and removes what retired long enough ago.
+    pub(super) fn retire(&mut self) {
+        let signer_is_in_front = self.intended_signer().is_some_and(|wanted| self.seen.signer() == Some(wanted));
+        for key in &self.seen.live.keys {
+            let Some(kid) = key.kid() else { continue };
+            if self.explained.contains(kid) {
+                continue;
+            }
+            let is_own = self.record.keys.get(kid).is_some_and(|record| record.state != KeyState::Unmanaged);
+            if !is_own && self.desired.unmanaged_keys == UnmanagedKeys::Keep {
+                continue;
+            }
+            if key.is_private() {
+                if signer_is_in_front {
+                    self.retire_private(key, kid, is_own);
+                } else if is_own {
+                    self.tell_if_last(kid);
+                }
+            } else {
+                self.retire_public(kid);
+            }
+        }
+    }
+
+    /// The signer is in front, so this key does not sign: its public half takes its place. What has no public half to leave behind, or must
+    /// still decrypt, stays as it is until it is removed.
+    fn retire_private(&mut self, key: &Jwk, kid: &str, is_own: bool) {
+        let recorded = self.record.keys.get(kid).and_then(|record| record.jwk.clone()).filter(|_| is_own);
+        match recorded.or_else(|| key.public_half()) {
+            Some(public) if key.key_use() != Some("enc") || self.replaced.contains(kid) => {
+                let cause = if self.replaced.contains(kid) { PutCause::Drift } else { PutCause::Retired };
+                self.add(Rank::Retire, Step::PutKey { key: Box::new(public.as_jwk().clone()), cause });
+            }
+            _ => {
+                let timed = self.timed();
+                if let Some(record) = self.record.keys.get_mut(kid) {
+                    if is_own {
+                        record.state = KeyState::Retired;
+                    }
+                    record.retired_at = record.retired_at.or(timed);
+                }
+                self.expire(kid);
+            }
+        }
+    }
+
+    fn retire_public(&mut self, kid: &str) {
+        let timed = self.timed();
+        let Some(record) = self.record.keys.get_mut(kid) else { return };
+        record.retired_at = record.retired_at.or(timed);
+        let genuine = record.jwk.clone().filter(|_| self.replaced.contains(kid));
+        if self.expire(kid) {
+            return;
+        }
+        if let Some(genuine) = genuine {
+            self.add(Rank::Retire, Step::PutKey { key: Box::new(genuine.as_jwk().clone()), cause: PutCause::Drift });
+        }
+    }
+
+    /// Lets a retired key go when its time has come: out of the targets first, then out of the set. Answers whether the time has come.
+    fn expire(&mut self, kid: &str) -> bool {
+        let Some(after) = self.record.keys.get(kid).and_then(KeyRecord::remove_after) else { return false };
+        if self.timed().is_none_or(|now| now < after) {
+            self.wake_at(after);
+            return false;
+        }
+        self.expired.insert(kid.to_owned());
+        if !self.remembered.contains_key(kid) {
+            self.add(Rank::Remove, Step::DeleteKey { kid: kid.to_owned(), cause: DeleteCause::Expired });
+        }
+        true
+    }
+
+    /// A key whose entry is gone keeps signing while no entry can take over: a set that had a private key is never left without one.
+    fn tell_if_last(&mut self, kid: &str) {
+        let can_be_replaced = self.desired.entries.iter().any(|entry| matches!(entry.source, Source::Generate { .. }));
+        if !can_be_replaced {
+            let message = format!("kid {kid} is no longer in spec.keys but stays: no entry of set {} can sign in its place", self.desired.set);
+            self.notice(Reason::LastPrivateKey, message);
+        }
+    }
+
+    /// An own key that vanished from the set stays published as recorded, and goes back into the set as its public half: a verifier may
+    /// still meet its signatures. A lost status is read back from the targets.
+    pub(super) fn put_back_vanished(&mut self) {
+        for (kid, key) in self.remembered.clone() {
+            if let Some((name, slot)) = kid::parse_generated(&self.desired.set, &kid) {
+                self.record.note_slot(name, slot);
+                self.record.keys.entry(kid.clone()).or_insert_with(|| KeyRecord {
+                    thumbprint: key.thumbprint().ok(),
+                    jwk: Some(key.clone()),
+                    ..KeyRecord::new(Some(name), KeyState::Retired)
+                });
+            }
+        }
+        let timed = self.timed();
+        let mut vanished = Vec::new();
+        for (kid, record) in &mut self.record.keys {
+            let is_waited_for = self.seen.live.key(kid).is_some() || self.explained.contains(kid);
+            if is_waited_for || matches!(record.state, KeyState::Planned | KeyState::Unmanaged) {
+                continue;
+            }
+            record.state = KeyState::Retired;
+            record.retired_at = record.retired_at.or(timed);
+            vanished.push((kid.clone(), record.jwk.clone(), record.remove_after()));
+        }
+        for (kid, jwk, remove_after) in vanished {
+            let Some(jwk) = jwk.filter(|jwk| jwk.as_jwk().key_use() != Some("enc")) else { continue };
+            if let (Some(now), Some(after)) = (timed, remove_after) {
+                if now >= after {
+                    continue;
+                }
+                self.wake_at(after);
+            }
+            self.add(Rank::Retire, Step::PutKey { key: Box::new(jwk.as_jwk().clone()), cause: PutCause::Drift });
+            self.published.insert(kid, jwk);
+        }
+    }
+}

@@ -1,0 +1,217 @@
+//! What is true, as the user reads it: on every outcome, also when the remote is down.
+
+use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+
+use super::{
+    Desired, Observed, deletion,
+    desired::Refusal,
+    plan::{Assessment, Severity, Trouble, assess},
+    record::to_seconds,
+};
+use crate::api::{ConditionType, JsonWebKeySetStatus, Mode, Reason, TargetStatus};
+
+/// How many kids a status lists.
+const LISTED_KIDS: usize = 64;
+
+/// How a pass ended.
+#[derive(Clone, Debug)]
+pub enum Outcome {
+    /// Every step that is due now was taken.
+    Done,
+    /// The pass goes on: this status is stored ahead of a step.
+    Underway,
+    /// A look or a step failed.
+    Failed(Failure),
+}
+
+/// Why a pass stopped.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure {
+    /// The reason of the condition.
+    pub reason: Reason,
+    /// What happened, in words that a tenant may read: no text of a server.
+    pub message: String,
+    /// Whether somebody has to act before a repetition can succeed.
+    pub stalled: bool,
+    /// Whether a step was due when it failed, and not only a look.
+    pub step_was_due: bool,
+}
+
+/// The status of a resource that is not acted on: nothing changed, and why.
+pub fn refused(previous: &JsonWebKeySetStatus, generation: i64, set: &str, refusal: &Refusal, now: Timestamp) -> JsonWebKeySetStatus {
+    let mut status = previous.clone();
+    status.observed_generation = Some(generation);
+    status.set = Some(set.to_owned());
+    let no = |kind| Finding { kind, holds: false, reason: refusal.reason, message: refusal.message.clone() };
+    let findings = vec![no(ConditionType::Ready), no(ConditionType::Synced), Finding { holds: true, ..no(ConditionType::Stalled) }];
+    status.conditions = conditions(&previous.conditions, findings, &[ConditionType::Published], generation, now);
+    status
+}
+
+/// The status after a pass.
+///
+/// `seen` is what the pass saw last, `None` if it did not get to see the remote set. An outage during a mere look changes nothing: what is
+/// published is still right.
+pub fn status(desired: &Desired, seen: Option<&Observed>, previous: &JsonWebKeySetStatus, outcome: &Outcome, now: Timestamp) -> JsonWebKeySetStatus {
+    let failure = match outcome {
+        Outcome::Failed(failure) => Some(failure),
+        Outcome::Done | Outcome::Underway => None,
+    };
+    if let Some(failure) = failure
+        && !failure.step_was_due
+        && !failure.stalled
+        && !desired.deleting
+        && previous.observed_generation == Some(desired.generation)
+        && is_true(previous, ConditionType::Ready)
+    {
+        return previous.clone();
+    }
+    let mut status = previous.clone();
+    status.observed_generation = Some(desired.generation);
+    status.set = Some(desired.set.clone());
+    let assessment = seen.map(|seen| assess(desired, seen, now));
+    if let (Some(seen), Some(assessment)) = (seen, &assessment) {
+        describe(&mut status, desired, seen, assessment);
+    }
+    let findings = if desired.deleting {
+        deletion_findings(desired, seen, failure, now)
+    } else {
+        findings(desired, seen, assessment.as_ref(), outcome, now)
+    };
+    let kept: &[ConditionType] = if assessment.is_none() || desired.deleting { &[ConditionType::Published] } else { &[] };
+    status.conditions = conditions(&previous.conditions, findings, kept, desired.generation, now);
+    status
+}
+
+/// What was seen of the set, and what must be remembered.
+fn describe(status: &mut JsonWebKeySetStatus, desired: &Desired, seen: &Observed, assessment: &Assessment) {
+    if desired.mode == Mode::Enforce && !desired.deleting {
+        assessment.record.write_into(status);
+    }
+    status.signer = seen.signer().map(str::to_owned);
+    status.kids = seen.live.keys.iter().filter_map(|key| key.kid()).take(LISTED_KIDS).map(str::to_owned).collect();
+    status.key_count = i64::try_from(seen.live.keys.len()).ok();
+    status.on_delete = Some(deletion::policy(desired, assessment.record.origin));
+    let held = assessment.record.targets.iter().filter_map(|id| Some((id, seen.held(id)?)));
+    status.targets = held
+        .map(|(id, held)| TargetStatus { kind: id.kind, namespace: id.namespace.clone(), name: id.name.clone(), hash: held.content.hash() })
+        .collect();
+}
+
+/// One thing that is or is not so.
+struct Finding {
+    kind: ConditionType,
+    holds: bool,
+    reason: Reason,
+    message: String,
+}
+
+fn findings(desired: &Desired, seen: Option<&Observed>, assessment: Option<&Assessment>, outcome: &Outcome, now: Timestamp) -> Vec<Finding> {
+    let troubles = assessment.map_or(&[][..], |assessment| &assessment.troubles);
+    let failed = match outcome {
+        Outcome::Failed(failure) => Some(failure_trouble(failure)),
+        Outcome::Done | Outcome::Underway => None,
+    };
+    let waiting = seen.zip(assessment).and_then(|(seen, assessment)| still_due(desired, seen, assessment, now));
+    let worst = |publication: bool| troubles.iter().filter(move |trouble| trouble.publication == publication && trouble.severity != Severity::Notice).max_by_key(|trouble| trouble.severity);
+    let sync_trouble = failed.as_ref().or_else(|| worst(false)).or(waiting.as_ref());
+    let publication_trouble = worst(true);
+
+    let mut findings = Vec::with_capacity(4);
+    let notice = troubles.iter().find(|trouble| trouble.severity == Severity::Notice);
+    match sync_trouble.or(publication_trouble) {
+        Some(trouble) => findings.push(Finding { kind: ConditionType::Ready, holds: false, reason: trouble.reason, message: trouble.message.clone() }),
+        None => findings.push(Finding {
+            kind: ConditionType::Ready,
+            holds: true,
+            reason: notice.map_or(Reason::AsPlanned, |notice| notice.reason),
+            message: notice.map_or_else(|| format!("set {} is as planned and published", desired.set), |notice| notice.message.clone()),
+        }),
+    }
+    findings.push(finding(ConditionType::Synced, sync_trouble, || format!("set {} is as planned", desired.set)));
+    if seen.is_some() {
+        findings.push(finding(ConditionType::Published, publication_trouble, || match desired.targets.len() {
+            0 => "nothing is to be published".to_owned(),
+            count => format!("{count} of {count} targets hold the public keys"),
+        }));
+    }
+    if let Some(trouble) = sync_trouble.or(publication_trouble) {
+        let kind = if trouble.severity == Severity::Stalled { ConditionType::Stalled } else { ConditionType::Reconciling };
+        findings.push(Finding { kind, holds: true, reason: trouble.reason, message: trouble.message.clone() });
+    }
+    findings
+}
+
+fn finding(kind: ConditionType, trouble: Option<&Trouble>, good: impl FnOnce() -> String) -> Finding {
+    match trouble {
+        Some(trouble) => Finding { kind, holds: false, reason: trouble.reason, message: trouble.message.clone() },
+        None => Finding { kind, holds: true, reason: Reason::AsPlanned, message: good() },
+    }
+}
+
+fn failure_trouble(failure: &Failure) -> Trouble {
+    let severity = if failure.stalled { Severity::Stalled } else { Severity::Waiting };
+    Trouble { reason: failure.reason, message: failure.message.clone(), severity, publication: false }
+}
+
+/// What is left to do, if the pass ended before it.
+fn still_due(desired: &Desired, seen: &Observed, assessment: &Assessment, now: Timestamp) -> Option<Trouble> {
+    if assessment.steps.is_empty() {
+        return None;
+    }
+    let (reason, message) = match seen.writes_blocked_until(now) {
+        Some(until) => (
+            Reason::WaitingForLateAnswer,
+            format!("a write to set {} may have been sent and not answered: the next one waits until {until:.0}, then the set is read again", desired.set),
+        ),
+        None => (Reason::Progressing, format!("set {} is being brought in line, {} steps are left", desired.set, assessment.steps.len())),
+    };
+    Some(Trouble { reason, message, severity: Severity::Waiting, publication: false })
+}
+
+fn deletion_findings(desired: &Desired, seen: Option<&Observed>, failure: Option<&Failure>, now: Timestamp) -> Vec<Finding> {
+    let set = &desired.set;
+    let blocked = match (failure, seen.and_then(|seen| seen.writes_blocked_until(now))) {
+        (Some(failure), _) => Some((failure.reason, format!("set {set} cannot be deleted yet: {}", failure.message))),
+        (None, Some(until)) => Some((Reason::WaitingForLateAnswer, format!("set {set} is deleted after {until:.0}, when no late answer can come any more"))),
+        (None, None) => None,
+    };
+    let (reason, message) = match &blocked {
+        Some((reason, why)) => (*reason, format!("{why}; to let the resource go and leave the remote set, set spec.deletionPolicy: Retain")),
+        None => (Reason::Progressing, format!("set {set} is being deleted")),
+    };
+    let mut findings = vec![
+        Finding { kind: ConditionType::Ready, holds: false, reason, message: message.clone() },
+        Finding { kind: ConditionType::Synced, holds: false, reason, message: message.clone() },
+    ];
+    if blocked.is_some() {
+        findings.push(Finding { kind: ConditionType::DeletionBlocked, holds: true, reason, message });
+    }
+    findings
+}
+
+/// Turns findings into conditions. A condition whose status did not change keeps the time of its last change; of the previous ones only
+/// `kept` survive without a finding.
+fn conditions(previous: &[Condition], findings: Vec<Finding>, kept: &[ConditionType], generation: i64, now: Timestamp) -> Vec<Condition> {
+    let before = |kind: ConditionType| previous.iter().find(|condition| condition.type_ == kind.as_str());
+    let mut conditions: Vec<Condition> = kept.iter().filter_map(|kind| before(*kind).cloned()).collect();
+    for finding in findings {
+        let status = if finding.holds { "True" } else { "False" };
+        let unchanged = before(finding.kind).filter(|condition| condition.status == status);
+        conditions.push(Condition {
+            type_: finding.kind.as_str().to_owned(),
+            status: status.to_owned(),
+            reason: finding.reason.as_str().to_owned(),
+            message: finding.message,
+            observed_generation: Some(generation),
+            last_transition_time: unchanged.map_or_else(|| to_seconds(now), |condition| condition.last_transition_time.clone()),
+        });
+    }
+    conditions.sort_by(|a, b| a.type_.cmp(&b.type_));
+    conditions
+}
+
+fn is_true(status: &JsonWebKeySetStatus, kind: ConditionType) -> bool {
+    status.conditions.iter().any(|condition| condition.type_ == kind.as_str() && condition.status == "True")
+}

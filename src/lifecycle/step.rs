@@ -1,0 +1,132 @@
+//! A step: one effect on the world.
+
+use jiff::Timestamp;
+
+use super::{record::Record, target::{HeldTarget, TargetContent, TargetId}};
+use crate::api::{Algorithm, KeyUse};
+use crate::jwk::Jwk;
+
+/// One effect: a call to the admin API, a write of one target, or a piece of status that must be stored ahead.
+#[derive(Clone, Debug)]
+pub enum Step {
+    /// Hold the resource with the finalizer, before anything is made that must be cleaned up.
+    AddFinalizer,
+    /// Let the resource go.
+    RemoveFinalizer {
+        /// Whether the remote set stays on purpose.
+        retained: bool,
+    },
+    /// Store what must not be forgotten before the next remote write.
+    StoreRecord(Box<Record>),
+    /// Read the live set again: nothing orders two writers, so a write follows a reading at once.
+    ReadLive,
+    /// Wait: on MySQL two private keys written within one second leave the signer undefined.
+    Wait {
+        /// Until then.
+        until: Timestamp,
+    },
+    /// Have a key generated under this kid (POST). Harmless to repeat: a kid that exists is a 409.
+    CreateKey {
+        /// The kid.
+        kid: String,
+        /// The algorithm.
+        alg: Algorithm,
+        /// The use.
+        key_use: KeyUse,
+        /// Why.
+        cause: CreateCause,
+    },
+    /// Make a symmetric key under this kid and store it (PUT), then read it back. Hydra cannot generate one.
+    CreateSymmetricKey {
+        /// The kid.
+        kid: String,
+        /// The algorithm.
+        alg: Algorithm,
+        /// The use.
+        key_use: KeyUse,
+        /// Why.
+        cause: CreateCause,
+    },
+    /// Store this key (PUT): it moves to the front.
+    PutKey {
+        /// The key.
+        key: Box<Jwk>,
+        /// Why.
+        cause: PutCause,
+    },
+    /// Delete one key.
+    DeleteKey {
+        /// The kid.
+        kid: String,
+        /// Why.
+        cause: DeleteCause,
+    },
+    /// Delete the whole set: a reading just showed nothing but own keys.
+    DeleteSet,
+    /// Write one target.
+    WriteTarget {
+        /// Which.
+        id: TargetId,
+        /// What it shall contain.
+        content: TargetContent,
+        /// The object to replace; `None` creates it.
+        replaces: Option<HeldTarget>,
+    },
+    /// Delete a target that is no longer asked for.
+    RemoveTarget {
+        /// Which.
+        id: TargetId,
+        /// The UID it must have.
+        uid: String,
+    },
+}
+
+/// Why a key is generated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CreateCause {
+    /// The entry has no key yet.
+    New,
+    /// The entry's key was lost or replaced behind the operator's back.
+    Lost,
+}
+
+/// Why a key is stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PutCause {
+    /// The spec supplies it.
+    Supplied,
+    /// It shall sign and another private key stands in front of it.
+    Signer,
+    /// It stopped signing: its public half takes its place.
+    Retired,
+    /// It vanished or was replaced behind the operator's back.
+    Drift,
+}
+
+/// Why a key is deleted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DeleteCause {
+    /// It stopped signing long enough ago.
+    Expired,
+    /// The resource is being deleted.
+    ResourceDeleted,
+}
+
+impl Step {
+    /// Whether this step writes to the remote set.
+    pub fn writes_remote(&self) -> bool {
+        matches!(
+            self,
+            Self::CreateKey { .. } | Self::CreateSymmetricKey { .. } | Self::PutKey { .. } | Self::DeleteKey { .. } | Self::DeleteSet
+        )
+    }
+
+    /// Whether this step puts a private key in front of the remote set.
+    pub fn writes_private_key(&self) -> bool {
+        match self {
+            Self::CreateKey { .. } | Self::CreateSymmetricKey { .. } => true,
+            Self::PutKey { key, .. } => key.is_private(),
+            _ => false,
+        }
+    }
+}

@@ -1,0 +1,134 @@
+//! The objects that hold public halves: what they should contain, what they contain, and whether the two differ.
+
+use std::collections::BTreeMap;
+
+use aws_lc_rs::digest;
+
+use super::desired::Target;
+use crate::api::{MANAGED_BY_LABEL, FIELD_MANAGER, MANAGED_METADATA_ANNOTATION, SET_ANNOTATION, TargetKind};
+use crate::jwk::{PublicJwk, PublicJwkSet};
+
+/// Names one target.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TargetId {
+    /// Its kind.
+    pub kind: TargetKind,
+    /// Its namespace.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
+}
+
+impl std::fmt::Display for TargetId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{:?} {}", self.kind, self.name)
+    }
+}
+
+/// What was found where a target should be.
+#[derive(Clone, Debug, PartialEq)]
+pub enum TargetState {
+    /// Nothing.
+    Absent,
+    /// An object that the operator does not control. It is not touched, and nothing is known of it but that.
+    Foreign,
+    /// The operator's own object.
+    Held(HeldTarget),
+    /// It could not be read or written in this pass, and why.
+    Failed(String),
+}
+
+/// An object that the operator controls, as it was read.
+#[derive(Clone, Debug, PartialEq)]
+pub struct HeldTarget {
+    /// The UID that every write must carry, so that a replaced object is refused by the server.
+    pub uid: String,
+    /// The version that a write replaces.
+    pub resource_version: String,
+    /// What it contains.
+    pub content: TargetContent,
+}
+
+/// The content of a target.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TargetContent {
+    /// The data, all of it.
+    pub data: BTreeMap<String, String>,
+    /// The type of a Secret.
+    pub secret_type: Option<String>,
+    /// The labels.
+    pub labels: BTreeMap<String, String>,
+    /// The annotations.
+    pub annotations: BTreeMap<String, String>,
+}
+
+impl TargetContent {
+    /// The keys that this content publishes, by kid. What is no JWK Set publishes none.
+    pub fn published(&self) -> BTreeMap<String, PublicJwk> {
+        self.data
+            .values()
+            .filter_map(|document| serde_json::from_str::<PublicJwkSet>(document).ok())
+            .flat_map(|set| set.keys)
+            .filter_map(|key| Some((key.kid()?.to_owned(), key)))
+            .collect()
+    }
+
+    /// SHA-256 of the data, the first 16 hexadecimal digits.
+    pub fn hash(&self) -> String {
+        let mut hashed = digest::Context::new(&digest::SHA256);
+        for (key, document) in &self.data {
+            hashed.update(key.as_bytes());
+            hashed.update(&[0]);
+            hashed.update(document.as_bytes());
+            hashed.update(&[0]);
+        }
+        hashed.finish().as_ref().iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+    }
+
+    /// The names of the labels and annotations that an earlier `publish` entry asked for.
+    fn managed_metadata(&self) -> impl Iterator<Item = &str> {
+        self.annotations.get(MANAGED_METADATA_ANNOTATION).map_or("", String::as_str).split(',').filter(|name| !name.is_empty())
+    }
+
+    /// The labels of `self` that must go when `wanted` is written.
+    pub fn stale_labels<'held>(&'held self, wanted: &'held Self) -> impl Iterator<Item = &'held str> {
+        self.managed_metadata().filter(|name| self.labels.contains_key(*name) && !wanted.labels.contains_key(*name))
+    }
+
+    /// The annotations of `self` that must go when `wanted` is written.
+    pub fn stale_annotations<'held>(&'held self, wanted: &'held Self) -> impl Iterator<Item = &'held str> {
+        let marker = (!wanted.annotations.contains_key(MANAGED_METADATA_ANNOTATION) && self.annotations.contains_key(MANAGED_METADATA_ANNOTATION))
+            .then_some(MANAGED_METADATA_ANNOTATION);
+        self.managed_metadata().filter(|name| self.annotations.contains_key(*name) && !wanted.annotations.contains_key(*name)).chain(marker)
+    }
+
+    /// Whether `wanted` must be written over `self`. What others added to the metadata does not count; the data is wholly the operator's.
+    pub fn differs_from(&self, wanted: &Self) -> bool {
+        let lacks = |held: &BTreeMap<String, String>, wanted: &BTreeMap<String, String>| wanted.iter().any(|(name, value)| held.get(name) != Some(value));
+        self.data != wanted.data
+            || lacks(&self.labels, &wanted.labels)
+            || lacks(&self.annotations, &wanted.annotations)
+            || self.stale_labels(wanted).next().is_some()
+            || self.stale_annotations(wanted).next().is_some()
+    }
+}
+
+/// What a target should contain when these keys are published.
+pub(super) fn content(target: &Target, set: &str, keys: &BTreeMap<String, PublicJwk>) -> TargetContent {
+    let document = PublicJwkSet { keys: keys.values().cloned().collect() };
+    // A map of strings and lists of strings always serializes.
+    let json = serde_json::to_string(&document).unwrap_or_default();
+    let asked = &target.asked;
+    let mut labels = asked.labels.clone();
+    labels.insert(MANAGED_BY_LABEL.to_owned(), FIELD_MANAGER.to_owned());
+    let mut annotations = asked.annotations.clone();
+    annotations.insert(SET_ANNOTATION.to_owned(), set.to_owned());
+    let mut managed: Vec<&str> = asked.labels.keys().chain(asked.annotations.keys()).map(String::as_str).collect();
+    managed.sort_unstable();
+    managed.dedup();
+    if !managed.is_empty() {
+        annotations.insert(MANAGED_METADATA_ANNOTATION.to_owned(), managed.join(","));
+    }
+    let secret_type = asked.secret.as_ref().map(|secret| secret.secret_type.clone().unwrap_or_else(|| "Opaque".to_owned()));
+    TargetContent { data: BTreeMap::from([(target.data_key.clone(), json)]), secret_type, labels, annotations }
+}
