@@ -1,5 +1,7 @@
 //! The `jwk-operator` command.
-fn main() -> anyhow::Result<()> {
-    for (_, yaml) in jwk_operator::api::crds_yaml()? { print!("---\n{yaml}"); }
-    Ok(())
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    jwk_operator::cli::main()
 }

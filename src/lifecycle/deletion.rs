@@ -10,7 +10,7 @@ use super::{
     step::{DeleteCause, Step},
     supply::thumbprint,
 };
-use crate::api::{DeletionPolicy, KeyState, Mode, Origin};
+use crate::api::{DeletionPolicy, JsonWebKeySet, KeyState, Mode, Origin};
 use crate::jwk::Jwk;
 
 /// What deletion does to the remote set: what the user said, else `Delete` for a set that the operator made.
@@ -23,9 +23,15 @@ pub fn policy(desired: &Desired, origin: Option<Origin>) -> DeletionPolicy {
     }
 }
 
-/// Whether carrying out the deletion needs the admin API at all.
-pub fn needs_remote(desired: &Desired, seen: &Observed) -> bool {
-    seen.finalizer && (desired.deletion_policy.is_none() && seen.record.origin.is_none() || policy(desired, seen.record.origin) == DeletionPolicy::Delete)
+/// Whether a resource may go without a look at the remote set: deletion leaves it as it is whatever it holds.
+pub fn leaves_remote_alone(resource: &JsonWebKeySet) -> bool {
+    let spec = &resource.spec;
+    let origin = resource.status.as_ref().and_then(|status| status.origin);
+    match (spec.mode.unwrap_or_default(), spec.deletion_policy) {
+        (Mode::Observe, _) | (Mode::Enforce, Some(DeletionPolicy::Retain)) => true,
+        (Mode::Enforce, Some(DeletionPolicy::Delete)) => false,
+        (Mode::Enforce, None) => origin == Some(Origin::Found),
+    }
 }
 
 /// The next step of a deletion: own keys go, oldest first, so that the signer is the last; the set as a whole when it is the operator's and

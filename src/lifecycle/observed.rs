@@ -27,9 +27,14 @@ pub struct Observed {
     pub targets: BTreeMap<TargetId, TargetState>,
     /// Whether the resource holds the operator's finalizer.
     pub finalizer: bool,
+    /// Whether it did not when the pass began, so that no earlier pass can have written anything.
+    pub is_first_look: bool,
+    /// Since when every write of a pass was answered, in this process: a kid written down earlier may have been used and lost.
+    pub answered_since: Timestamp,
     /// Until when a write that was not answered may still take effect.
     pub in_flight_until: Option<Timestamp>,
-    /// Until when the same is assumed for a set that has a status, since another process may have been writing before this one started.
+    /// Until when the same is assumed of every resource that was looked at before, since another process may have been writing before this
+    /// one started.
     pub unknown_until: Option<Timestamp>,
     /// How far the admin API's clock is ahead of ours.
     pub clock_skew: Option<SignedDuration>,
@@ -47,6 +52,8 @@ impl Observed {
             stored,
             targets: BTreeMap::new(),
             finalizer: false,
+            is_first_look: false,
+            answered_since: Timestamp::MAX,
             in_flight_until: None,
             unknown_until: None,
             clock_skew: None,
@@ -61,7 +68,7 @@ impl Observed {
 
     /// Until when nothing may be written to the set, if it may not now.
     pub fn writes_blocked_until(&self, now: Timestamp) -> Option<Timestamp> {
-        let unknown = self.unknown_until.filter(|_| !self.stored.is_empty());
+        let unknown = self.unknown_until.filter(|_| !self.is_first_look);
         self.in_flight_until.into_iter().chain(unknown).max().filter(|until| now < *until)
     }
 

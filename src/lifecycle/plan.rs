@@ -13,8 +13,6 @@ use crate::jwk::PublicJwk;
 
 /// Two private keys on MySQL need different whole seconds in their `created_at`.
 const PRIVATE_WRITE_PAUSE: SignedDuration = SignedDuration::from_millis(1100);
-/// Within this time after its creation a resource without a status is taken to be in its first pass. Later it may have lost its status.
-const FIRST_PASS: SignedDuration = SignedDuration::from_hours(1);
 
 /// The order of steps; among equals their order of discovery.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -118,9 +116,10 @@ impl Assessor<'_> {
     }
 }
 
-/// Whether the resource is in its very first pass, where kids follow from its creation and nothing needs to be stored ahead.
-pub(super) fn is_first_pass(desired: &Desired, seen: &Observed, now: Timestamp) -> bool {
-    seen.stored.is_empty() && now.duration_since(desired.created).abs() <= FIRST_PASS
+/// Whether the resource is in its very first pass, where kids follow from its creation and nothing needs to be stored ahead: it has no status,
+/// and had no finalizer, without which nothing is ever written for it.
+pub(super) fn is_first_pass(seen: &Observed) -> bool {
+    seen.is_first_look && seen.stored.is_empty()
 }
 
 /// Who made the set, as far as it can be known: from the record; else the set is the operator's if it is not there yet, or if every key in it
@@ -212,7 +211,7 @@ pub fn next(desired: &Desired, seen: &Observed, now: Timestamp) -> Option<Step> 
     if !step.writes_remote() {
         return Some(step);
     }
-    if must_be_stored_ahead(desired, seen, &step, now) {
+    if must_be_stored_ahead(desired, seen, &step) {
         return Some(Step::StoreRecord(Box::new(assessment.record)));
     }
     Some(guarded(seen, step, now))
@@ -233,9 +232,9 @@ pub(super) fn guarded(seen: &Observed, step: Step, now: Timestamp) -> Step {
 
 /// Whether the status lacks what it must hold before this write: the origin of the set; the kid of a new key, unless it follows from the
 /// resource's creation; kid and thumbprint of a supplied key.
-fn must_be_stored_ahead(desired: &Desired, seen: &Observed, step: &Step, now: Timestamp) -> bool {
+fn must_be_stored_ahead(desired: &Desired, seen: &Observed, step: &Step) -> bool {
     match step {
-        Step::CreateKey { kid, .. } if is_first_pass(desired, seen, now) => {
+        Step::CreateKey { kid, .. } if is_first_pass(seen) => {
             kid::parse_generated(&desired.set, kid).is_none_or(|(_, slot)| slot != Slot::at(desired.created))
         }
         Step::CreateKey { kid, .. } | Step::CreateSymmetricKey { kid, .. } => seen.stored.origin.is_none() || !seen.stored.keys.contains_key(kid),

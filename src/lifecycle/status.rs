@@ -5,11 +5,11 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 
 use super::{
     Desired, Observed, deletion,
-    desired::Refusal,
+    desired::{Refusal, set_id},
     plan::{Assessment, Severity, Trouble, assess},
     record::to_seconds,
 };
-use crate::api::{ConditionType, JsonWebKeySetStatus, Mode, Reason, TargetStatus};
+use crate::api::{ConditionType, JsonWebKeySet, JsonWebKeySetStatus, Mode, Reason, TargetStatus};
 
 /// How many kids a status lists.
 const LISTED_KIDS: usize = 64;
@@ -47,6 +47,36 @@ pub fn refused(previous: &JsonWebKeySetStatus, generation: i64, set: &str, refus
     let findings = vec![no(ConditionType::Ready), no(ConditionType::Synced), Finding { holds: true, ..no(ConditionType::Stalled) }];
     status.conditions = conditions(&previous.conditions, findings, &[ConditionType::Published], generation, now);
     status
+}
+
+/// The status of a resource whose AdminApi cannot be used.
+pub fn unconnected(resource: &JsonWebKeySet, previous: &JsonWebKeySetStatus, failure: &Failure, now: Timestamp) -> JsonWebKeySetStatus {
+    let generation = resource.metadata.generation.unwrap_or_default();
+    let refusal = Refusal { reason: failure.reason, message: failure.message.clone() };
+    let mut status = refused(previous, generation, &set_id(resource), &refusal, now);
+    if resource.metadata.deletion_timestamp.is_some() {
+        status.conditions = conditions(&previous.conditions, blocked_findings(&status.set.clone().unwrap_or_default(), failure.reason, &failure.message), &[ConditionType::Published], generation, now);
+    }
+    status
+}
+
+/// The status of a resource that cannot be read as what its schema says.
+pub fn unparsable(previous: &JsonWebKeySetStatus, generation: i64, deleting: bool, error: &str, now: Timestamp) -> JsonWebKeySetStatus {
+    let message = format!("the resource cannot be read, and nothing is changed for it: {}", shorten(error));
+    let mut status = previous.clone();
+    status.observed_generation = Some(generation);
+    let no = |kind| Finding { kind, holds: false, reason: Reason::InvalidSpec, message: message.clone() };
+    let mut findings = vec![no(ConditionType::Ready), no(ConditionType::Synced), Finding { holds: true, ..no(ConditionType::Stalled) }];
+    if deleting {
+        findings.push(Finding { holds: true, ..no(ConditionType::DeletionBlocked) });
+    }
+    status.conditions = conditions(&previous.conditions, findings, &[ConditionType::Published], generation, now);
+    status
+}
+
+/// The head of a parser's message up to where it may repeat a value.
+fn shorten(error: &str) -> String {
+    error.split(['"', '`', '\'']).next().unwrap_or_default().trim_end_matches([' ', ':', ',']).chars().take(200).collect()
 }
 
 /// The status after a pass.
@@ -173,22 +203,24 @@ fn still_due(desired: &Desired, seen: &Observed, assessment: &Assessment, now: T
 fn deletion_findings(desired: &Desired, seen: Option<&Observed>, failure: Option<&Failure>, now: Timestamp) -> Vec<Finding> {
     let set = &desired.set;
     let blocked = match (failure, seen.and_then(|seen| seen.writes_blocked_until(now))) {
-        (Some(failure), _) => Some((failure.reason, format!("set {set} cannot be deleted yet: {}", failure.message))),
-        (None, Some(until)) => Some((Reason::WaitingForLateAnswer, format!("set {set} is deleted after {until:.0}, when no late answer can come any more"))),
+        (Some(failure), _) => Some((failure.reason, failure.message.clone())),
+        (None, Some(until)) => Some((Reason::WaitingForLateAnswer, format!("a write may still take effect until {until:.0}"))),
         (None, None) => None,
     };
-    let (reason, message) = match &blocked {
-        Some((reason, why)) => (*reason, format!("{why}; to let the resource go and leave the remote set, set spec.deletionPolicy: Retain")),
-        None => (Reason::Progressing, format!("set {set} is being deleted")),
-    };
-    let mut findings = vec![
-        Finding { kind: ConditionType::Ready, holds: false, reason, message: message.clone() },
-        Finding { kind: ConditionType::Synced, holds: false, reason, message: message.clone() },
-    ];
-    if blocked.is_some() {
-        findings.push(Finding { kind: ConditionType::DeletionBlocked, holds: true, reason, message });
+    match blocked {
+        Some((reason, why)) => blocked_findings(set, reason, &why),
+        None => {
+            let no = |kind| Finding { kind, holds: false, reason: Reason::Progressing, message: format!("set {set} is being deleted") };
+            vec![no(ConditionType::Ready), no(ConditionType::Synced)]
+        }
     }
-    findings
+}
+
+/// Why a resource cannot go yet, and the way out.
+fn blocked_findings(set: &str, reason: Reason, why: &str) -> Vec<Finding> {
+    let message = format!("set {set} cannot be deleted yet: {why}; to let the resource go and leave the remote set, set spec.deletionPolicy to Retain");
+    let no = |kind| Finding { kind, holds: false, reason, message: message.clone() };
+    vec![no(ConditionType::Ready), no(ConditionType::Synced), Finding { holds: true, ..no(ConditionType::DeletionBlocked) }]
 }
 
 /// Turns findings into conditions. A condition whose status did not change keeps the time of its last change; of the previous ones only

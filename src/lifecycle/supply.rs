@@ -1,5 +1,7 @@
 //! Which keys there are, which entry each serves, and what has to be made.
 
+use jiff::Timestamp;
+
 use super::{
     desired::{Entry, Source},
     kid::{self, Slot},
@@ -137,7 +139,7 @@ impl Assessor<'_> {
             return;
         }
         let newest = self.newest_slot(name);
-        let slot = self.planned_slot(name, newest).unwrap_or_else(|| self.new_slot(newest));
+        let slot = self.planned_slot(name, newest).unwrap_or_else(|| self.new_slot(name, newest));
         let kid = kid::generated(&self.desired.set, name, slot);
         let timed = self.timed();
         let record = self.record.keys.entry(kid.clone()).or_insert_with(|| KeyRecord::new(Some(name), KeyState::Planned));
@@ -155,18 +157,27 @@ impl Assessor<'_> {
         self.record.slots.get(name).copied().into_iter().chain(published).max()
     }
 
-    /// A slot that was written down for a key that never appeared: it is used, so that a request for it may be repeated.
-    fn planned_slot(&self, name: &str, newest: Option<Slot>) -> Option<Slot> {
+    /// The slots that were written down for entry `name` and whose keys are not there, with the time when.
+    fn planned_slots(&self, name: &str) -> impl Iterator<Item = (Slot, Option<Timestamp>)> {
         let planned = self.record.keys.iter().filter(|(_, record)| record.state == KeyState::Planned);
-        let slots = planned.filter_map(|(kid, _)| kid::parse_generated(&self.desired.set, kid)).filter(|(owner, _)| *owner == name);
-        slots.map(|(_, slot)| slot).max().filter(|slot| newest.is_none_or(|newest| *slot > newest))
+        planned.filter_map(move |(kid, record)| {
+            let (owner, slot) = kid::parse_generated(&self.desired.set, kid)?;
+            (owner == name).then_some((slot, record.planned_at))
+        })
     }
 
-    /// In the very first pass the resource's creation, so that it can be derived again; else now; always after the newest known.
-    fn new_slot(&self, newest: Option<Slot>) -> Slot {
-        let start = if is_first_pass(self.desired, self.seen, self.now) { self.desired.created } else { self.timed().unwrap_or(self.desired.created) };
-        let start = Slot::at(start);
-        newest.map_or(start, |newest| start.max(newest.next()))
+    /// A slot that was written down and surely not used yet: every request since was answered, so that one for it may be sent (again).
+    fn planned_slot(&self, name: &str, newest: Option<Slot>) -> Option<Slot> {
+        let unused = self.planned_slots(name).filter(|(_, planned_at)| planned_at.is_some_and(|at| at >= self.seen.answered_since));
+        unused.map(|(slot, _)| slot).max().filter(|slot| newest.is_none_or(|newest| *slot > newest))
+    }
+
+    /// In the very first pass the resource's creation, so that it can be derived again; else now; always after the newest known, and after
+    /// those written down, whose keys may have been made and lost.
+    fn new_slot(&self, name: &str, newest: Option<Slot>) -> Slot {
+        let start = if is_first_pass(self.seen) { self.desired.created } else { self.timed().unwrap_or(self.desired.created) };
+        let newest = self.planned_slots(name).map(|(slot, _)| slot).max().max(newest);
+        newest.map_or(Slot::at(start), |newest| Slot::at(start).max(newest.next()))
     }
 
     fn supply_public(&mut self, name: &str, key: &PublicJwk, kid: &str, wanted: &Thumbprint) {

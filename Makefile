@@ -1,0 +1,31 @@
+# Every command that the README names. `make help` lists them.
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.PHONY: help demo up down test lint control-plane crds
+
+help: ## List the commands.
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: ## Show the operator at work on a real control plane, then clean up.
+	@hack/playground demo
+
+up: ## Start the playground and leave it running.
+	@hack/playground up
+
+down: ## End the playground.
+	@hack/playground down
+
+control-plane: ## Find or build kube-apiserver, kube-controller-manager, etcd and kubectl; print their folder.
+	@tests/control-plane/build
+
+test: ## Run every test.
+	@tests/control-plane/build >/dev/null
+	@cargo build --locked --bin jwk-operator
+	@cargo test --locked
+
+lint: ## Check format, lints, scripts and dependencies.
+	@hack/lint
+
+crds: ## Write crds/ anew from the Rust types.
+	@cargo run --locked --quiet -- crds --output crds

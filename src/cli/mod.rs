@@ -1,0 +1,57 @@
+//! What a person types.
+
+mod crds;
+mod logging;
+mod run;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Keeps the JSON Web Key Sets of Ory Hydra as JsonWebKeySet resources describe them.
+#[derive(Debug, Parser)]
+#[command(name = "jwk-operator", version, about, propagate_version = true)]
+pub struct Cli {
+    #[command(flatten)]
+    logging: logging::LoggingOptions,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the operator.
+    Run(run::RunOptions),
+    /// Print the CustomResourceDefinitions as YAML.
+    Crds(crds::CrdsOptions),
+    /// Emulate the admin API of Ory Hydra on a local port, for tests and demos.
+    #[cfg(feature = "emulator")]
+    Emulator(crate::hydra::emulator::EmulatorOptions),
+}
+
+/// Runs what was typed.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    logging::start(&cli.logging);
+    // Before anything opens a connection: two libraries use the process-wide provider, and one of them only finds it.
+    if rustls::crypto::aws_lc_rs::default_provider().install_default().is_err() {
+        tracing::debug!("a TLS provider is installed already");
+    }
+    let result = match cli.command {
+        Command::Crds(options) => crds::print(&options),
+        Command::Run(options) => block_on(run::run(options)),
+        #[cfg(feature = "emulator")]
+        Command::Emulator(options) => block_on(async { Ok(crate::hydra::emulator::run(options, run::signal()).await?) }),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("jwk-operator: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn block_on(task: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()> {
+    tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(task)
+}

@@ -1,0 +1,105 @@
+//! The connections to the admin APIs: made by the AdminApi's own reconcile, used by those of the sets.
+
+use std::{collections::HashMap, sync::{Arc, Mutex, PoisonError}, time::Duration};
+
+use futures::channel::mpsc::UnboundedSender;
+
+use crate::{api::{AdminApiSpec, Reason}, hydra};
+
+/// How long a call may take when the AdminApi does not say.
+const DEFAULT_TIMEOUT: Duration = Duration::from_secs(60);
+/// How often a set is compared when the AdminApi does not say.
+const DEFAULT_RESYNC: Duration = Duration::from_secs(600);
+
+/// One admin API that can be called.
+pub(super) struct Connection {
+    pub(super) client: hydra::Client,
+    pub(super) timeout: Duration,
+    /// What it was made from; a change of any of it makes a new one.
+    pub(super) basis: Basis,
+}
+
+/// What a connection is made from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Basis {
+    pub(super) uid: String,
+    pub(super) generation: i64,
+    /// The UID and version of each Secret and ConfigMap it reads.
+    pub(super) sources: Vec<String>,
+}
+
+/// Why there is no connection.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Unconnected {
+    pub(super) reason: Reason,
+    pub(super) message: String,
+}
+
+type State = Result<Arc<Connection>, Unconnected>;
+
+/// All connections, by AdminApi name.
+pub(super) struct Connections {
+    states: Mutex<HashMap<String, (State, bool)>>,
+    changed: UnboundedSender<String>,
+}
+
+impl Connections {
+    /// No connections yet. The name of each AdminApi whose connection changes is sent to `changed`.
+    pub(super) fn new(changed: UnboundedSender<String>) -> Self {
+        Self { states: Mutex::default(), changed }
+    }
+
+    /// The connection of an AdminApi, or why there is none; `None` before the first look.
+    pub(super) fn get(&self, name: &str) -> Option<State> {
+        self.lock().get(name).map(|(state, _)| state.clone())
+    }
+
+    /// Stores what an AdminApi's reconcile found, and tells the sets if it makes a difference for them.
+    pub(super) fn set(&self, name: &str, state: State, answers: bool) {
+        let mut states = self.lock();
+        let same = states.get(name).is_some_and(|(before, answered)| *answered == answers && is_same(before, &state));
+        states.insert(name.to_owned(), (state, answers));
+        drop(states);
+        if !same {
+            self.tell(name);
+        }
+    }
+
+    /// The AdminApi is gone.
+    pub(super) fn remove(&self, name: &str) {
+        self.lock().remove(name);
+        self.tell(name);
+    }
+
+    fn tell(&self, name: &str) {
+        // The receiver is gone only while the process shuts down.
+        let _ = self.changed.unbounded_send(name.to_owned());
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<String, (State, bool)>> {
+        self.states.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn is_same(before: &State, after: &State) -> bool {
+    match (before, after) {
+        (Ok(before), Ok(after)) => before.basis == after.basis,
+        (Err(before), Err(after)) => before == after,
+        _ => false,
+    }
+}
+
+/// How long one call may take.
+pub(super) fn timeout(spec: &AdminApiSpec) -> Duration {
+    spec.timeout.map_or(DEFAULT_TIMEOUT, Duration::from)
+}
+
+/// How long a write that was not answered may still take effect.
+pub(super) fn late_answers(timeout: Duration) -> Duration {
+    timeout * 2
+}
+
+/// The time to the next comparison, give or take a tenth, so that many sets do not ask at once.
+pub(super) fn resync(spec: &AdminApiSpec) -> Duration {
+    spec.resync_interval.map_or(DEFAULT_RESYNC, Duration::from).mul_f64(0.9 + fastrand::f64() * 0.2)
+}

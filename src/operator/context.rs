@@ -1,0 +1,94 @@
+//! What every reconcile shares.
+
+use std::{collections::HashMap, sync::{Mutex, PoisonError}, time::{Duration, Instant}};
+
+use jiff::Timestamp;
+use k8s_openapi::api::core::v1::{ConfigMap, Secret};
+use kube::{Client, core::{DeserializeGuard, PartialObjectMeta}, runtime::{events::Recorder, reflector::Store}};
+
+use super::{connections::Connections, memory::Memory};
+use crate::api::AdminApi;
+
+/// How long one call to Kubernetes may take. The client repeats on its own for minutes, which is longer than a pass should hang.
+pub(super) const KUBERNETES_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// What every reconcile shares.
+pub(super) struct Context {
+    pub(super) client: Client,
+    pub(super) recorder: Recorder,
+    pub(super) admin_apis: Store<DeserializeGuard<AdminApi>>,
+    pub(super) config_maps: Store<PartialObjectMeta<ConfigMap>>,
+    pub(super) secrets: Store<PartialObjectMeta<Secret>>,
+    pub(super) connections: Connections,
+    pub(super) memory: Memory,
+    pub(super) writes: Writes,
+    /// When this process started: before, another one may have been writing.
+    pub(super) started: Instant,
+}
+
+/// Names a remote set: the AdminApi and the id.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct RemoteSet {
+    pub(super) admin_api: String,
+    pub(super) set: String,
+}
+
+/// Writes to remote sets that were sent and not answered, by set and not by resource: a deleted resource's write may land in its successor's.
+#[derive(Default)]
+pub(super) struct Writes {
+    sets: Mutex<HashMap<RemoteSet, SetWrites>>,
+}
+
+/// The writes to one set.
+#[derive(Clone, Copy, Default)]
+pub(super) struct SetWrites {
+    /// Until when a write that was not answered may still take effect.
+    pub(super) in_flight_until: Option<Instant>,
+    /// When a write was last not answered.
+    pub(super) unanswered: Option<Instant>,
+    /// When a private key was last written.
+    pub(super) private_written: Option<Instant>,
+}
+
+impl Writes {
+    /// A write is about to be sent. Until it is answered, it counts as in flight for `late_answers`. Answers what was known before it.
+    pub(super) fn begin(&self, set: &RemoteSet, late_answers: Duration) -> SetWrites {
+        let before = self.seen(set);
+        let now = Instant::now();
+        self.change(set, |writes| {
+            writes.in_flight_until = Some(now + late_answers);
+            writes.unanswered = Some(now);
+        });
+        before
+    }
+
+    /// The write was answered, or cannot have taken effect: what was known before it holds again.
+    pub(super) fn end(&self, set: &RemoteSet, before: SetWrites, wrote_private_key: bool) {
+        self.change(set, |writes| {
+            *writes = before;
+            if wrote_private_key {
+                writes.private_written = Some(Instant::now());
+            }
+        });
+    }
+
+    /// What is known of the writes to a set.
+    pub(super) fn seen(&self, set: &RemoteSet) -> SetWrites {
+        self.sets.lock().unwrap_or_else(PoisonError::into_inner).get(set).copied().unwrap_or_default()
+    }
+
+    fn change(&self, set: &RemoteSet, change: impl FnOnce(&mut SetWrites)) {
+        let mut sets = self.sets.lock().unwrap_or_else(PoisonError::into_inner);
+        change(sets.entry(set.clone()).or_default());
+    }
+}
+
+/// A moment of the monotonic clock on the wall clock, so that a jump of the wall clock does not shorten a wait.
+pub(super) fn to_timestamp(instant: Instant, now: Timestamp) -> Timestamp {
+    let clock = Instant::now();
+    let moment = match instant.checked_duration_since(clock) {
+        Some(ahead) => now.saturating_add(ahead),
+        None => now.saturating_sub(clock.duration_since(instant)),
+    };
+    moment.unwrap_or(now)
+}

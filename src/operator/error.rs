@@ -1,0 +1,82 @@
+//! What can go wrong in a pass, and what the user is told of it.
+
+use crate::{api::Reason, hydra, lifecycle::{Failure, TargetId}};
+
+/// Why a pass stopped.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum PassError {
+    /// A call to the admin API.
+    #[error("{0}")]
+    CallAdminApi(#[source] Box<hydra::Error>),
+    /// A second POST of the same kid was refused although the set does not show the key.
+    #[error("the admin API says that kid {kid} exists in set {set}, and does not show it: look for a key whose kid differs in case only")]
+    CreateHiddenKey { set: String, kid: String },
+    /// A read or write of the resource itself.
+    #[error("cannot {action}: {source}")]
+    CallKubernetes {
+        action: &'static str,
+        #[source]
+        source: Box<kube::Error>,
+    },
+    /// The same without an answer.
+    #[error("cannot {action}: Kubernetes did not answer in time")]
+    AwaitKubernetes { action: &'static str },
+    /// A read of a target failed.
+    #[error("cannot read {id}: {source}")]
+    ReadTarget {
+        id: TargetId,
+        #[source]
+        source: Box<PassError>,
+    },
+    /// The plan asks for more and more.
+    #[error("the steps for set {set} came to no end: please report this with the operator's log")]
+    ReachFixedPoint { set: String },
+    /// Making a symmetric key.
+    #[error("the random source of the machine failed")]
+    DrawRandomBytes,
+}
+
+impl From<hydra::Error> for PassError {
+    fn from(error: hydra::Error) -> Self {
+        Self::CallAdminApi(Box::new(error))
+    }
+}
+
+impl PassError {
+    /// What the status tells. A tenant reads it, so the words of a server are not in it.
+    pub(super) fn failure(&self, step_was_due: bool) -> Failure {
+        let (reason, message, stalled) = match self {
+            Self::CallAdminApi(error) => (admin_api_reason(error), error.public_message(), false),
+            Self::CallKubernetes { action, source } => {
+                let status = match source.as_ref() {
+                    kube::Error::Api(status) => format!(" ({} {})", status.code, status.reason),
+                    _ => String::new(),
+                };
+                (Reason::KubernetesUnavailable, format!("cannot {action}{status}"), false)
+            }
+            Self::ReachFixedPoint { .. } => (Reason::NoFixedPoint, self.to_string(), false),
+            Self::CreateHiddenKey { .. } => (Reason::AdminApiRefused, self.to_string(), false),
+            Self::AwaitKubernetes { .. } => (Reason::KubernetesUnavailable, self.to_string(), false),
+            Self::ReadTarget { id, .. } => (Reason::KubernetesUnavailable, format!("cannot read {id}"), false),
+            Self::DrawRandomBytes => (Reason::InternalError, self.to_string(), false),
+        };
+        Failure { reason, message, stalled, step_was_due }
+    }
+
+    /// How long the server asked to wait.
+    pub(super) fn retry_after(&self) -> Option<std::time::Duration> {
+        match self {
+            Self::CallAdminApi(error) => error.retry_after(),
+            _ => None,
+        }
+    }
+}
+
+/// The condition's reason for a failed call.
+pub(super) fn admin_api_reason(error: &hydra::Error) -> Reason {
+    match error.reason() {
+        "Unauthorized" | "Forbidden" => Reason::AdminApiUnauthorized,
+        _ if error.is_transient() => Reason::AdminApiUnavailable,
+        _ => Reason::AdminApiRefused,
+    }
+}

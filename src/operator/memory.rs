@@ -1,0 +1,87 @@
+//! What one process remembers of each resource. All of it may be lost: it saves calls and spreads repetitions, and decides nothing.
+
+use std::{collections::HashMap, sync::{Arc, Mutex, MutexGuard, PoisonError}, time::Duration};
+
+use backon::{BackoffBuilder as _, ExponentialBackoff, ExponentialBuilder};
+
+use crate::{api::JsonWebKeySet, lifecycle::{HeldTarget, TargetId}};
+
+/// The first pause after a failure.
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
+/// The longest pause after failures.
+const LONGEST_PAUSE: Duration = Duration::from_secs(300);
+
+/// The memory of all resources, by UID.
+#[derive(Default)]
+pub(super) struct Memory {
+    resources: Mutex<HashMap<String, Remembered>>,
+}
+
+#[derive(Default)]
+struct Remembered {
+    latest: Option<Arc<JsonWebKeySet>>,
+    targets: HashMap<TargetId, HeldTarget>,
+    pauses: Option<ExponentialBackoff>,
+}
+
+impl Memory {
+    /// The resource as this process last wrote or read it.
+    pub(super) fn latest(&self, uid: &str) -> Option<Arc<JsonWebKeySet>> {
+        self.lock().get(uid).and_then(|remembered| remembered.latest.clone())
+    }
+
+    /// Remembers the resource as the API server answered it.
+    pub(super) fn remember(&self, uid: &str, resource: Arc<JsonWebKeySet>) {
+        self.lock().entry(uid.to_owned()).or_default().latest = Some(resource);
+    }
+
+    /// A target as it was last read or written.
+    pub(super) fn target(&self, uid: &str, id: &TargetId) -> Option<HeldTarget> {
+        self.lock().get(uid).and_then(|remembered| remembered.targets.get(id).cloned())
+    }
+
+    /// Remembers a target as it was read or written; `None` forgets it.
+    pub(super) fn remember_target(&self, uid: &str, id: &TargetId, held: Option<HeldTarget>) {
+        let mut resources = self.lock();
+        let targets = &mut resources.entry(uid.to_owned()).or_default().targets;
+        match held {
+            Some(held) => targets.insert(id.clone(), held),
+            None => targets.remove(id),
+        };
+    }
+
+    /// Whether this version of a target is the one that is remembered, so that its watch event tells nothing new.
+    pub(super) fn knows_target(&self, owner_uid: &str, target_uid: &str, resource_version: &str) -> bool {
+        let resources = self.lock();
+        let targets = resources.get(owner_uid).into_iter().flat_map(|remembered| remembered.targets.values());
+        targets.into_iter().any(|held| held.uid == target_uid && held.resource_version == resource_version)
+    }
+
+    /// How long to pause after a failure: longer each time, with jitter.
+    pub(super) fn pause(&self, uid: &str) -> Duration {
+        let mut resources = self.lock();
+        let pauses = resources.entry(uid.to_owned()).or_default().pauses.get_or_insert_with(pauses);
+        pauses.next().unwrap_or(LONGEST_PAUSE)
+    }
+
+    /// A pass went well: the next failure pauses shortly again.
+    pub(super) fn reset_pause(&self, uid: &str) {
+        if let Some(remembered) = self.lock().get_mut(uid) {
+            remembered.pauses = None;
+        }
+    }
+
+    /// The resource is gone.
+    pub(super) fn forget(&self, uid: &str) {
+        self.lock().remove(uid);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<String, Remembered>> {
+        // A panic while the lock was held leaves nothing half done that matters.
+        self.resources.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn pauses() -> ExponentialBackoff {
+    ExponentialBuilder::default().with_min_delay(FIRST_PAUSE).with_max_delay(LONGEST_PAUSE).without_max_times().with_jitter().build()
+}

@@ -1,0 +1,18 @@
+//! The shell: watch, observe, apply, publish, report. It decides nothing; every decision is a question to [`crate::lifecycle`].
+
+mod admin_api;
+mod apply;
+mod connections;
+mod context;
+mod error;
+mod finalizer;
+mod kubernetes;
+mod memory;
+mod pass;
+mod reconcile;
+mod report;
+mod run;
+mod targets;
+mod unparsable;
+
+pub use run::run;

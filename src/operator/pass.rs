@@ -1,0 +1,85 @@
+//! One pass over one resource: look, take every step that is due, each answer folded in before the next is asked for.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use kube::ResourceExt as _;
+
+use super::{apply, connections::Connection, context::{Context, RemoteSet, to_timestamp}, error::PassError, targets};
+use crate::{
+    api::JsonWebKeySet,
+    lifecycle::{self, Desired, Notice, Observed, Outcome, Record},
+};
+
+/// More steps than any set can need in one pass: 32 keys, a few steps each, with a look before each.
+const MOST_STEPS: usize = 512;
+
+/// What a pass works with.
+pub(super) struct Pass<'cx> {
+    pub(super) cx: &'cx Context,
+    pub(super) connection: Arc<Connection>,
+    pub(super) remote: RemoteSet,
+    /// The resource as it was last read or written.
+    pub(super) resource: Arc<JsonWebKeySet>,
+    /// What was done, for events.
+    pub(super) notices: Vec<Notice>,
+    /// The kid of a POST that was refused in this pass.
+    pub(super) refused_kid: Option<String>,
+    /// How long the server asked to wait after a failure.
+    pub(super) retry_after: Option<std::time::Duration>,
+}
+
+impl Pass<'_> {
+    /// The wall clock. `lifecycle` gets it as an argument.
+    pub(super) fn now(&self) -> Timestamp {
+        Timestamp::now()
+    }
+
+    /// Looks, and takes step after step until none is due or one fails. What was seen last is told on every outcome, and is `None` if the
+    /// remote set could not be seen.
+    pub(super) async fn converge(&mut self, desired: &Desired) -> (Option<Observed>, Outcome) {
+        let mut seen = match self.observe(desired).await {
+            Ok(seen) => seen,
+            Err(error) => return (None, self.failed(&error, false)),
+        };
+        for _ in 0..MOST_STEPS {
+            let Some(step) = lifecycle::next(desired, &seen, self.now()) else {
+                return (Some(seen), Outcome::Done);
+            };
+            if let Err(error) = apply::apply(step, desired, &mut seen, self).await {
+                return (Some(seen), self.failed(&error, true));
+            }
+        }
+        let error = PassError::ReachFixedPoint { set: desired.set.clone() };
+        (Some(seen), self.failed(&error, true))
+    }
+
+    async fn observe(&self, desired: &Desired) -> Result<Observed, PassError> {
+        let record = self.resource.status.as_ref().map(Record::from_status).unwrap_or_default();
+        let mut seen = Observed::new(record);
+        seen.finalizer = self.resource.finalizers().iter().any(|finalizer| finalizer == crate::api::FINALIZER);
+        apply::read_live(desired, &mut seen, self).await?;
+        let now = self.now();
+        let writes = self.cx.writes.seen(&self.remote);
+        seen.is_first_look = !seen.finalizer;
+        seen.in_flight_until = writes.in_flight_until.map(|instant| to_timestamp(instant, now));
+        seen.private_written_at = writes.private_written.map(|instant| to_timestamp(instant, now));
+        seen.answered_since = to_timestamp(writes.unanswered.unwrap_or(self.cx.started), now);
+        seen.unknown_until = Some(to_timestamp(self.cx.started + super::connections::late_answers(self.connection.timeout), now));
+        let wanted = desired.targets.iter().map(|target| target.id.clone());
+        let known: Vec<_> = wanted.chain(seen.stored.targets.iter().cloned()).collect();
+        for id in known {
+            if !seen.targets.contains_key(&id) {
+                let state = targets::observe(&self.resource, &id, self.cx).await?;
+                seen.targets.insert(id, state);
+            }
+        }
+        Ok(seen)
+    }
+
+    fn failed(&mut self, error: &PassError, step_was_due: bool) -> Outcome {
+        tracing::warn!(namespace = ?self.resource.namespace(), name = %self.resource.name_any(), set = %self.remote.set, %error, "a pass failed");
+        self.retry_after = error.retry_after();
+        Outcome::Failed(error.failure(step_was_due))
+    }
+}

@@ -1,0 +1,163 @@
+//! The reconcile of a JsonWebKeySet, as a table of contents.
+
+use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
+
+use futures::FutureExt as _;
+use jiff::Timestamp;
+use kube::{
+    Api, Resource as _, ResourceExt as _,
+    core::DeserializeGuard,
+    runtime::{controller::Action, reflector::ObjectRef},
+};
+
+use super::{
+    connections::{self, Unconnected},
+    context::{Context, RemoteSet},
+    error::PassError,
+    finalizer,
+    kubernetes::call,
+    pass::Pass,
+    report, unparsable,
+};
+use crate::{
+    api::{AdminApi, FINALIZER, JsonWebKeySet, Reason},
+    lifecycle::{self, Failure, Notice, Outcome, Refusal},
+};
+
+/// The name of the AdminApi of a resource that names none.
+const DEFAULT_ADMIN_API: &str = "default";
+
+/// The AdminApi that a resource uses.
+pub(super) fn admin_api_name(resource: &JsonWebKeySet) -> &str {
+    resource.spec.admin_api_ref.as_ref().map_or(DEFAULT_ADMIN_API, |reference| &reference.name)
+}
+
+/// Runs one reconcile and contains its panics: one resource must not stop the others.
+pub(super) async fn reconcile(guard: Arc<DeserializeGuard<JsonWebKeySet>>, cx: Arc<Context>) -> Result<Action, std::convert::Infallible> {
+    let uid = guard.meta().uid.clone().unwrap_or_default();
+    let result = AssertUnwindSafe(reconcile_guarded(&guard, &cx)).catch_unwind().await;
+    Ok(match result {
+        Ok(Ok(action)) => action,
+        Ok(Err(error)) => {
+            tracing::warn!(namespace = ?guard.namespace(), name = %guard.name_any(), %error, "a reconcile failed");
+            Action::requeue(cx.memory.pause(&uid))
+        }
+        Err(_) => {
+            tracing::error!(namespace = ?guard.namespace(), name = %guard.name_any(), "a reconcile panicked: this is a defect of the operator, please report it");
+            Action::requeue(cx.memory.pause(&uid))
+        }
+    })
+}
+
+async fn reconcile_guarded(guard: &DeserializeGuard<JsonWebKeySet>, cx: &Context) -> Result<Action, PassError> {
+    match &guard.0 {
+        Err(invalid) => unparsable::report(invalid, cx).await,
+        Ok(cached) => match latest(cached, cx).await? {
+            Some(resource) => reconcile_resource(resource, cx).await,
+            None => Ok(Action::await_change()),
+        },
+    }
+}
+
+async fn reconcile_resource(resource: Arc<JsonWebKeySet>, cx: &Context) -> Result<Action, PassError> {
+    if resource.meta().deletion_timestamp.is_some() && !resource.finalizers().iter().any(|finalizer| finalizer == FINALIZER) {
+        return Ok(Action::await_change());
+    }
+    if resource.meta().deletion_timestamp.is_some() && lifecycle::leaves_remote_alone(&resource) {
+        return let_go(&resource, cx).await;
+    }
+    let name = admin_api_name(&resource).to_owned();
+    let name = name.as_str();
+    let found = cx.admin_apis.get(&ObjectRef::<DeserializeGuard<AdminApi>>::new(name));
+    let Some(admin_api) = found.as_ref().map(|admin_api| admin_api.0.as_ref()) else {
+        let message = format!("there is no AdminApi {name}: create it, or name another in spec.adminApiRef of a new resource");
+        return wait_for_admin_api(resource, Unconnected { reason: Reason::AdminApiNotFound, message }, cx).await;
+    };
+    let Ok(admin_api) = admin_api else {
+        let message = format!("AdminApi {name} cannot be read: its owner has to mend its spec");
+        return wait_for_admin_api(resource, Unconnected { reason: Reason::AdminApiInvalid, message }, cx).await;
+    };
+    let desired = match lifecycle::validate(&resource, &admin_api.spec) {
+        Ok(desired) => desired,
+        Err(refusal) if resource.meta().deletion_timestamp.is_some() && refusal.reason == Reason::AccessDenied => return let_go(&resource, cx).await,
+        Err(refusal) => return refuse(&resource, &refusal, connections::resync(&admin_api.spec), cx).await,
+    };
+    let connection = match cx.connections.get(name) {
+        Some(Ok(connection)) => connection,
+        Some(Err(unconnected)) => return wait_for_admin_api(resource, unconnected, cx).await,
+        // The AdminApi's own reconcile is about to run, and tells when it is done.
+        None => return Ok(Action::requeue(Duration::from_secs(5))),
+    };
+    let remote = RemoteSet { admin_api: name.to_owned(), set: desired.set.clone() };
+    let mut pass = Pass { cx, connection, remote, resource, notices: Vec::new(), refused_kid: None, retry_after: None };
+    let (seen, outcome) = pass.converge(&desired).await;
+    if !(desired.deleting && pass.resource.finalizers().is_empty()) {
+        report::write_status(&desired, seen.as_ref(), &outcome, &mut pass).await?;
+    }
+    report::publish_events(&pass.resource, &desired.set, &pass.notices, cx).await;
+
+    let uid = pass.resource.uid().unwrap_or_default();
+    if let Outcome::Failed(_) = outcome {
+        let pause = cx.memory.pause(&uid);
+        return Ok(Action::requeue(pass.retry_after.map_or(pause, |asked| asked.max(pause))));
+    }
+    cx.memory.reset_pause(&uid);
+    let resync = connections::resync(&admin_api.spec);
+    let now = pass.now();
+    let wake = seen.and_then(|seen| lifecycle::wake(&desired, &seen, now));
+    let until_wake = wake.map(|wake| Duration::try_from(wake.duration_since(now)).unwrap_or_default() + Duration::from_millis(50));
+    Ok(Action::requeue(until_wake.map_or(resync, |until| until.min(resync))))
+}
+
+/// The resource as it is: the watched one if it is what this process last read or wrote, else read again. A watch may lag behind our own
+/// status, and a decision on an old status could use a kid twice.
+async fn latest(cached: &JsonWebKeySet, cx: &Context) -> Result<Option<Arc<JsonWebKeySet>>, PassError> {
+    let uid = cached.uid().unwrap_or_default();
+    match cx.memory.latest(&uid) {
+        Some(known) if known.resource_version() == cached.resource_version() => return Ok(Some(known)),
+        None => {
+            let known = Arc::new(cached.clone());
+            cx.memory.remember(&uid, known.clone());
+            return Ok(Some(known));
+        }
+        Some(_) => {}
+    }
+    let api = Api::<JsonWebKeySet>::namespaced(cx.client.clone(), &cached.namespace().unwrap_or_default());
+    let mut read = call("read the resource", api.get_opt(&cached.name_any())).await?.filter(|read| read.uid().as_deref() == Some(&uid));
+    if let Some(resource) = &mut read {
+        resource.managed_fields_mut().clear();
+    }
+    let read = read.map(Arc::new);
+    if let Some(resource) = &read {
+        cx.memory.remember(&uid, resource.clone());
+    }
+    Ok(read)
+}
+
+/// Lets a resource go without a look at its remote set, and says so.
+async fn let_go(resource: &JsonWebKeySet, cx: &Context) -> Result<Action, PassError> {
+    finalizer::release(resource, cx).await?;
+    let set = lifecycle::set_id(resource);
+    let notice = Notice { reason: Reason::SetRetained, kids: Vec::new() };
+    tracing::info!(namespace = ?resource.namespace(), name = %resource.name_any(), %set, "the resource goes, the remote set stays");
+    report::publish_events(resource, &set, &[notice], cx).await;
+    Ok(Action::await_change())
+}
+
+/// Reports a resource that is not acted on. It is looked at again when it or its AdminApi changes, and on resync.
+async fn refuse(resource: &JsonWebKeySet, refusal: &Refusal, resync: Duration, cx: &Context) -> Result<Action, PassError> {
+    let previous = resource.status.clone().unwrap_or_default();
+    let generation = resource.metadata.generation.unwrap_or_default();
+    let status = lifecycle::refused(&previous, generation, &lifecycle::set_id(resource), refusal, Timestamp::now());
+    report::write_if_different(resource, &status, cx).await?;
+    Ok(Action::requeue(resync))
+}
+
+/// Reports that the AdminApi cannot be used. It tells when it can.
+async fn wait_for_admin_api(resource: Arc<JsonWebKeySet>, why: Unconnected, cx: &Context) -> Result<Action, PassError> {
+    let failure = Failure { reason: why.reason, message: why.message, stalled: true, step_was_due: true };
+    let previous = resource.status.clone().unwrap_or_default();
+    let status = lifecycle::unconnected(&resource, &previous, &failure, Timestamp::now());
+    report::write_if_different(&resource, &status, cx).await?;
+    Ok(Action::requeue(cx.memory.pause(&resource.uid().unwrap_or_default()).max(Duration::from_secs(30))))
+}

@@ -1,0 +1,158 @@
+//! Watches, queues, and an orderly end.
+
+use std::{future::Future, hash::Hash, sync::Arc, time::Instant};
+
+use futures::{FutureExt as _, Stream, StreamExt as _, TryStreamExt as _, channel::mpsc, future, stream};
+use k8s_openapi::api::core::v1::{ConfigMap, Secret};
+use kube::{
+    Api, Client, Resource, ResourceExt as _,
+    core::{DeserializeGuard, PartialObjectMeta},
+    runtime::{
+        Controller, WatchStreamExt as _,
+        controller::Config as ControllerConfig,
+        events::{Recorder, Reporter},
+        predicates,
+        reflector::{self, Lookup, ObjectRef, Store},
+        utils::PredicateConfig,
+        watcher::{self, watcher},
+    },
+};
+use serde::de::DeserializeOwned;
+
+use super::{admin_api, connections::Connections, context::{Context, Writes}, memory::Memory, reconcile, targets};
+use crate::{
+    api::{ADMIN_API_LABEL, AdminApi, CaRefKind, FIELD_MANAGER, JsonWebKeySet, MANAGED_BY_LABEL},
+    serve::Readiness,
+};
+
+/// How many resources are worked on at once.
+const CONCURRENCY: u16 = 16;
+
+/// Runs the operator until `shutdown` resolves, and then until the passes in progress are over.
+///
+/// The client's default namespace is where AdminApis find their Secrets. `readiness` is set once every watch has listed what there is;
+/// a missing CustomResourceDefinition is waited for.
+pub async fn run(client: Client, readiness: Readiness, shutdown: impl Future<Output = ()> + Send + 'static) {
+    let shutdown = shutdown.shared();
+    let (changed, changes) = mpsc::unbounded();
+
+    let (sets, set_writer) = reflector::store::<DeserializeGuard<JsonWebKeySet>>();
+    let (admin_apis, admin_api_writer) = reflector::store::<DeserializeGuard<AdminApi>>();
+    let (config_maps, config_map_writer) = reflector::store::<PartialObjectMeta<ConfigMap>>();
+    let (secrets, secret_writer) = reflector::store::<PartialObjectMeta<Secret>>();
+
+    let cx = Arc::new(Context {
+        recorder: Recorder::new(client.clone(), Reporter { controller: FIELD_MANAGER.to_owned(), instance: None }),
+        admin_apis: admin_apis.clone(),
+        config_maps: config_maps.clone(),
+        secrets: secrets.clone(),
+        connections: Connections::new(changed),
+        memory: Memory::default(),
+        writes: Writes::default(),
+        started: Instant::now(),
+        client: client.clone(),
+    });
+
+    let own_objects = watcher::Config::default().labels(&format!("{MANAGED_BY_LABEL}={FIELD_MANAGER}"));
+    let set_events = watch(Api::<DeserializeGuard<JsonWebKeySet>>::all(client.clone()), watcher::Config::default(), set_writer);
+    let admin_api_events = watch(Api::<DeserializeGuard<AdminApi>>::all(client.clone()), watcher::Config::default(), admin_api_writer);
+    let config_map_events = watch(Api::<PartialObjectMeta<ConfigMap>>::all(client.clone()), own_objects.clone(), config_map_writer);
+    let secret_events = watch(Api::<PartialObjectMeta<Secret>>::all(client.clone()), own_objects, secret_writer);
+
+    let gone = cx.clone();
+    let set_triggers = set_events
+        .inspect_ok(move |event| {
+            if let watcher::Event::Delete(resource) = event {
+                gone.memory.forget(&resource.uid().unwrap_or_default());
+            }
+        })
+        .touched_objects()
+        .predicate_filter(predicates::generation, PredicateConfig::default());
+    let removed = cx.clone();
+    let admin_api_triggers = admin_api_events
+        .inspect_ok(move |event| {
+            if let watcher::Event::Delete(admin_api) = event {
+                removed.connections.remove(&admin_api.name_any());
+            }
+        })
+        .touched_objects()
+        .predicate_filter(predicates::generation, PredicateConfig::default());
+
+    let set_controller = Controller::for_stream(set_triggers, sets.clone())
+        .with_config(ControllerConfig::default().concurrency(CONCURRENCY))
+        .owns_stream(unknown(config_map_events, cx.clone()))
+        .owns_stream(unknown(secret_events, cx.clone()))
+        .reconcile_on(users_of(changes, sets.clone()))
+        .graceful_shutdown_on(shutdown.clone())
+        .run(reconcile::reconcile, |_, error, _| match *error {}, cx.clone())
+        .for_each(|_| future::ready(()));
+
+    let labelled = watcher::Config::default().labels(ADMIN_API_LABEL);
+    let namespace = client.default_namespace().to_owned();
+    let token_events = watcher(Api::<PartialObjectMeta<Secret>>::namespaced(client.clone(), &namespace), labelled.clone()).default_backoff().touched_objects();
+    let ca_events = watcher(Api::<PartialObjectMeta<ConfigMap>>::namespaced(client.clone(), &namespace), labelled).default_backoff().touched_objects();
+    let admin_api_controller = Controller::for_stream(admin_api_triggers, admin_apis.clone())
+        .with_config(ControllerConfig::default().concurrency(CONCURRENCY))
+        .watches_stream(token_events, readers(admin_apis.clone(), CaRefKind::Secret))
+        .watches_stream(ca_events, readers(admin_apis.clone(), CaRefKind::ConfigMap))
+        .graceful_shutdown_on(shutdown.clone())
+        .run(admin_api::reconcile, |_, error, _| match *error {}, cx.clone())
+        .for_each(|_| future::ready(()));
+
+    let became_ready = async {
+        let ready = future::join4(sets.wait_until_ready(), admin_apis.wait_until_ready(), config_maps.wait_until_ready(), secrets.wait_until_ready()).await;
+        if ready.0.is_ok() && ready.1.is_ok() && ready.2.is_ok() && ready.3.is_ok() {
+            readiness.set();
+            tracing::info!("ready: everything is listed and watched");
+        }
+        future::pending::<()>().await;
+    };
+    future::select(Box::pin(future::join(set_controller, admin_api_controller)), Box::pin(became_ready)).await;
+    tracing::info!("the passes in progress are over");
+}
+
+/// Watches a kind into a store, without managed fields: they are half of the metadata, and nothing reads them.
+fn watch<K>(api: Api<K>, config: watcher::Config, writer: reflector::store::Writer<K>) -> impl Stream<Item = watcher::Result<watcher::Event<K>>> + Send
+where
+    K: Resource + Lookup<DynamicType = <K as Resource>::DynamicType> + Clone + std::fmt::Debug + DeserializeOwned + Send + Sync + 'static,
+    <K as Resource>::DynamicType: Clone + Eq + Hash + Send + Sync + Default,
+{
+    watcher(api, config).default_backoff().modify(|object| object.meta_mut().managed_fields = None).reflect(writer)
+}
+
+/// Events of targets that tell something new: not the echo of our own writes.
+fn unknown<K>(events: impl Stream<Item = watcher::Result<watcher::Event<PartialObjectMeta<K>>>>, cx: Arc<Context>) -> impl Stream<Item = watcher::Result<PartialObjectMeta<K>>>
+where
+    K: Resource<DynamicType = ()> + Clone,
+{
+    let is_new = move |event: &watcher::Event<PartialObjectMeta<K>>| match event {
+        watcher::Event::Apply(object) | watcher::Event::InitApply(object) => {
+            let metadata = &object.metadata;
+            let owner = targets::controller_uid(metadata).unwrap_or_default();
+            !cx.memory.knows_target(owner, metadata.uid.as_deref().unwrap_or_default(), metadata.resource_version.as_deref().unwrap_or_default())
+        }
+        watcher::Event::Delete(_) | watcher::Event::Init | watcher::Event::InitDone => true,
+    };
+    events.try_filter(move |event| future::ready(is_new(event))).touched_objects()
+}
+
+/// The sets that use an AdminApi, each time its connection changes.
+fn users_of(changes: mpsc::UnboundedReceiver<String>, sets: Store<DeserializeGuard<JsonWebKeySet>>) -> impl Stream<Item = ObjectRef<DeserializeGuard<JsonWebKeySet>>> {
+    changes.flat_map(move |name| {
+        let users = sets.state_filter(|set| set.0.as_ref().is_ok_and(|set| reconcile::admin_api_name(set) == name));
+        stream::iter(users.into_iter().map(|set| ObjectRef::from_obj(set.as_ref())).collect::<Vec<_>>())
+    })
+}
+
+/// The AdminApis that read a Secret or ConfigMap.
+fn readers<K>(admin_apis: Store<DeserializeGuard<AdminApi>>, kind: CaRefKind) -> impl Fn(PartialObjectMeta<K>) -> Vec<ObjectRef<DeserializeGuard<AdminApi>>>
+where
+    K: Resource<DynamicType = ()> + Clone,
+{
+    move |object| {
+        let name = object.metadata.name.clone().unwrap_or_default();
+        let readers = admin_apis.state_filter(|admin_api| admin_api.0.as_ref().is_ok_and(|admin_api| admin_api::reads(admin_api, kind, &name)));
+        readers.into_iter().map(|admin_api| ObjectRef::from_obj(admin_api.as_ref())).collect()
+    }
+}
+

@@ -1,0 +1,230 @@
+//! Reading and writing targets: ConfigMaps and Secrets, each only if this resource controls it.
+
+use std::collections::BTreeMap;
+
+use k8s_openapi::{ByteString, api::core::v1::{ConfigMap, Secret}, apimachinery::pkg::apis::meta::v1::OwnerReference};
+use kube::{
+    Api, Resource, ResourceExt as _,
+    api::{DeleteParams, Patch, PatchParams, PostParams, Preconditions},
+    core::{ObjectMeta, PartialObjectMeta},
+    runtime::reflector::{Lookup, ObjectRef, Store},
+};
+use serde::{Serialize, de::DeserializeOwned};
+use serde_json::{Value, json};
+
+use super::{context::Context, error::PassError, kubernetes::call};
+use crate::{
+    api::{FIELD_MANAGER, JsonWebKeySet, TargetKind},
+    lifecycle::{HeldTarget, TargetContent, TargetId, TargetState},
+};
+
+/// A kind that can be a target.
+trait TargetObject: Resource<DynamicType = (), Scope = k8s_openapi::NamespaceResourceScope> + Clone + std::fmt::Debug + DeserializeOwned + Serialize + Send + Sync + 'static {
+    fn compose(metadata: ObjectMeta, content: &TargetContent) -> Self;
+    fn content(&self) -> TargetContent;
+    /// The data as a merge patch writes it.
+    fn patch_data(data: &BTreeMap<String, String>) -> serde_json::Map<String, Value>;
+}
+
+impl TargetObject for ConfigMap {
+    fn compose(metadata: ObjectMeta, content: &TargetContent) -> Self {
+        Self { metadata, data: Some(content.data.clone()), ..Self::default() }
+    }
+
+    fn content(&self) -> TargetContent {
+        let mut data = self.data.clone().unwrap_or_default();
+        // The operator writes no binary data: whatever is there counts as a difference.
+        data.extend(self.binary_data.iter().flatten().map(|(key, _)| (key.clone(), String::new())));
+        TargetContent { data, secret_type: None, labels: self.labels().clone(), annotations: self.annotations().clone() }
+    }
+
+    fn patch_data(data: &BTreeMap<String, String>) -> serde_json::Map<String, Value> {
+        data.iter().map(|(key, document)| (key.clone(), Value::String(document.clone()))).collect()
+    }
+}
+
+impl TargetObject for Secret {
+    fn compose(metadata: ObjectMeta, content: &TargetContent) -> Self {
+        let data = content.data.iter().map(|(key, document)| (key.clone(), ByteString(document.clone().into_bytes()))).collect();
+        Self { metadata, data: Some(data), type_: content.secret_type.clone(), ..Self::default() }
+    }
+
+    fn content(&self) -> TargetContent {
+        let data = self.data.iter().flatten().map(|(key, bytes)| (key.clone(), String::from_utf8_lossy(&bytes.0).into_owned())).collect();
+        TargetContent { data, secret_type: self.type_.clone(), labels: self.labels().clone(), annotations: self.annotations().clone() }
+    }
+
+    fn patch_data(data: &BTreeMap<String, String>) -> serde_json::Map<String, Value> {
+        let encoded = data.iter().map(|(key, document)| (key.clone(), json!(ByteString(document.clone().into_bytes()))));
+        encoded.collect()
+    }
+}
+
+/// What is where the target should be.
+pub(super) async fn observe(resource: &JsonWebKeySet, id: &TargetId, cx: &Context) -> Result<TargetState, PassError> {
+    let state = match id.kind {
+        TargetKind::ConfigMap => observe_kind::<ConfigMap>(&cx.config_maps, resource, id, cx).await,
+        TargetKind::Secret => observe_kind::<Secret>(&cx.secrets, resource, id, cx).await,
+    };
+    state.map_err(|source| PassError::ReadTarget { id: id.clone(), source: Box::new(source) })
+}
+
+/// Writes the target and answers what is there now. A refusal is an answer too: it must not keep other targets from being written.
+pub(super) async fn write(resource: &JsonWebKeySet, id: &TargetId, content: &TargetContent, replaces: Option<&HeldTarget>, cx: &Context) -> TargetState {
+    let written = match id.kind {
+        TargetKind::ConfigMap => write_kind::<ConfigMap>(resource, id, content, replaces, cx).await,
+        TargetKind::Secret => write_kind::<Secret>(resource, id, content, replaces, cx).await,
+    };
+    settle(resource, id, written, cx)
+}
+
+/// Deletes the target if it still is the object with this UID, and answers what is there now.
+pub(super) async fn remove(resource: &JsonWebKeySet, id: &TargetId, uid: &str, cx: &Context) -> TargetState {
+    let removed = match id.kind {
+        TargetKind::ConfigMap => remove_kind::<ConfigMap>(id, uid, cx).await,
+        TargetKind::Secret => remove_kind::<Secret>(id, uid, cx).await,
+    };
+    settle(resource, id, removed, cx)
+}
+
+fn settle(resource: &JsonWebKeySet, id: &TargetId, state: Result<TargetState, PassError>, cx: &Context) -> TargetState {
+    let uid = resource.uid().unwrap_or_default();
+    let state = state.unwrap_or_else(|error| {
+        tracing::warn!(namespace = %id.namespace, target = %id, %error, "a target cannot be written");
+        TargetState::Failed(error.failure(true).message)
+    });
+    let held = match &state {
+        TargetState::Held(held) => Some(held.clone()),
+        _ => None,
+    };
+    cx.memory.remember_target(&uid, id, held);
+    state
+}
+
+/// Reads as little as possible: nothing when the watched version is the remembered one, metadata before content, and the content only of an
+/// object that this resource controls.
+async fn observe_kind<K: TargetObject>(store: &Store<PartialObjectMeta<K>>, resource: &JsonWebKeySet, id: &TargetId, cx: &Context) -> Result<TargetState, PassError>
+where
+    PartialObjectMeta<K>: Lookup<DynamicType = ()>,
+{
+    let owner = resource.uid().unwrap_or_default();
+    let watched = store.get(&ObjectRef::new(&id.name).within(&id.namespace));
+    let remembered = cx.memory.target(&owner, id);
+    let state = match (watched, remembered) {
+        (Some(watched), Some(held)) if watched.metadata.uid.as_deref() == Some(&held.uid) && watched.metadata.resource_version.as_deref() == Some(&held.resource_version) => {
+            return Ok(TargetState::Held(held));
+        }
+        (None, None) => return Ok(TargetState::Absent),
+        (Some(watched), _) if !is_controlled_by(&watched.metadata, &owner) => TargetState::Foreign,
+        _ => read::<K>(id, &owner, cx).await?,
+    };
+    let held = match &state {
+        TargetState::Held(held) => Some(held.clone()),
+        _ => None,
+    };
+    cx.memory.remember_target(&owner, id, held);
+    Ok(state)
+}
+
+async fn read<K: TargetObject>(id: &TargetId, owner: &str, cx: &Context) -> Result<TargetState, PassError> {
+    let api = Api::<K>::namespaced(cx.client.clone(), &id.namespace);
+    let Some(metadata) = call("read the metadata of a target", api.get_metadata_opt(&id.name)).await? else {
+        return Ok(TargetState::Absent);
+    };
+    if !is_controlled_by(&metadata.metadata, owner) {
+        return Ok(TargetState::Foreign);
+    }
+    let object = call("read a target", api.get_opt(&id.name)).await?;
+    Ok(match object {
+        Some(object) if is_controlled_by(object.meta(), owner) => TargetState::Held(held(&object)),
+        Some(_) => TargetState::Foreign,
+        None => TargetState::Absent,
+    })
+}
+
+async fn write_kind<K: TargetObject>(resource: &JsonWebKeySet, id: &TargetId, content: &TargetContent, replaces: Option<&HeldTarget>, cx: &Context) -> Result<TargetState, PassError> {
+    let api = Api::<K>::namespaced(cx.client.clone(), &id.namespace);
+    let owner = resource.uid().unwrap_or_default();
+    let Some(before) = replaces else {
+        let metadata = ObjectMeta {
+            name: Some(id.name.clone()),
+            namespace: Some(id.namespace.clone()),
+            labels: Some(content.labels.clone()),
+            annotations: Some(content.annotations.clone()),
+            owner_references: Some(vec![owner_reference(resource)]),
+            ..ObjectMeta::default()
+        };
+        let parameters = PostParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PostParams::default() };
+        // A POST and never an apply: an apply without force would merge into an object of somebody else.
+        return match call("create a target", api.create(&parameters, &K::compose(metadata, content))).await {
+            Ok(object) => Ok(TargetState::Held(held(&object))),
+            Err(error) if error.kubernetes_code() == Some(409) => read::<K>(id, &owner, cx).await,
+            Err(error) => Err(error),
+        };
+    };
+    let parameters = PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PatchParams::default() };
+    match call("update a target", api.patch(&id.name, &parameters, &Patch::Merge(replacement::<K>(before, content)))).await {
+        Ok(object) => Ok(TargetState::Held(held(&object))),
+        // Changed, replaced or deleted since it was read: read it again and decide again.
+        Err(error) if matches!(error.kubernetes_code(), Some(404 | 409)) => read::<K>(id, &owner, cx).await,
+        Err(error) => Err(error),
+    }
+}
+
+async fn remove_kind<K: TargetObject>(id: &TargetId, uid: &str, cx: &Context) -> Result<TargetState, PassError> {
+    let api = Api::<K>::namespaced(cx.client.clone(), &id.namespace);
+    let parameters = DeleteParams { preconditions: Some(Preconditions { uid: Some(uid.to_owned()), resource_version: None }), ..DeleteParams::default() };
+    match call("remove a target", api.delete(&id.name, &parameters)).await {
+        Ok(_) => Ok(TargetState::Absent),
+        Err(error) if error.kubernetes_code() == Some(404) => Ok(TargetState::Absent),
+        // Another object took its place, and it is not ours to delete.
+        Err(error) if error.kubernetes_code() == Some(409) => Ok(TargetState::Foreign),
+        Err(error) => Err(error),
+    }
+}
+
+/// A merge patch that turns what was read into what is wanted. It carries UID and version, so that the server refuses it for any other object.
+fn replacement<K: TargetObject>(before: &HeldTarget, wanted: &TargetContent) -> Value {
+    let removed = |names: Vec<String>| names.into_iter().map(|name| (name, Value::Null));
+    let as_values = |map: &BTreeMap<String, String>| map.iter().map(|(name, value)| (name.clone(), Value::String(value.clone()))).collect::<serde_json::Map<_, _>>();
+    let mut data = K::patch_data(&wanted.data);
+    data.extend(removed(before.content.data.keys().filter(|key| !wanted.data.contains_key(*key)).cloned().collect()));
+    let mut labels = as_values(&wanted.labels);
+    labels.extend(removed(before.content.stale_labels(wanted).map(str::to_owned).collect()));
+    let mut annotations = as_values(&wanted.annotations);
+    annotations.extend(removed(before.content.stale_annotations(wanted).map(str::to_owned).collect()));
+    json!({
+        "metadata": { "uid": before.uid, "resourceVersion": before.resource_version, "labels": labels, "annotations": annotations },
+        "data": data,
+        "binaryData": null,
+    })
+}
+
+fn held<K: TargetObject>(object: &K) -> HeldTarget {
+    HeldTarget {
+        uid: object.uid().unwrap_or_default(),
+        resource_version: object.resource_version().unwrap_or_default(),
+        content: object.content(),
+    }
+}
+
+/// Whether the controller of an object is the resource with this UID. The name alone proves nothing: a resource may be deleted and made again.
+pub(super) fn is_controlled_by(metadata: &ObjectMeta, owner_uid: &str) -> bool {
+    !owner_uid.is_empty() && controller_uid(metadata) == Some(owner_uid)
+}
+
+/// The UID of the controller of an object.
+pub(super) fn controller_uid(metadata: &ObjectMeta) -> Option<&str> {
+    metadata.owner_references.iter().flatten().find(|owner| owner.controller == Some(true)).map(|owner| owner.uid.as_str())
+}
+
+fn owner_reference(resource: &JsonWebKeySet) -> OwnerReference {
+    OwnerReference {
+        api_version: JsonWebKeySet::api_version(&()).into_owned(),
+        kind: JsonWebKeySet::kind(&()).into_owned(),
+        name: resource.name_any(),
+        uid: resource.uid().unwrap_or_default(),
+        controller: Some(true),
+        block_owner_deletion: Some(true),
+    }
+}
