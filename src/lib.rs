@@ -2,4 +2,5 @@
 //!
 //! The rooms of this crate and what each may use are described in ARCHITECTURE.md.
 
+pub mod hydra;
 pub mod jwk;
