@@ -30,6 +30,13 @@ impl Jwk {
         &self.0
     }
 
+    /// The same key with the member `name` set to `value`.
+    #[must_use]
+    pub fn with(mut self, name: &str, value: impl Into<Value>) -> Self {
+        self.0.insert(name.to_owned(), value.into());
+        self
+    }
+
     /// The member `name`, if it is there and a string.
     pub fn text(&self, name: &str) -> Option<&str> {
         self.0.get(name).and_then(Value::as_str)
@@ -83,7 +90,7 @@ impl Drop for Jwk {
 }
 
 /// Overwrites every string in `value`. What serde_json copied while parsing is out of reach; the parsers keep their input buffers short-lived.
-fn overwrite(value: &mut Value) {
+pub(super) fn overwrite(value: &mut Value) {
     match value {
         Value::String(text) => text.zeroize(),
         Value::Array(values) => values.iter_mut().for_each(overwrite),

@@ -6,11 +6,16 @@
 //! This module does no input or output and knows no clock.
 
 mod key;
+mod parse;
 mod public;
 mod set;
+pub mod symmetric;
 mod thumbprint;
+pub(crate) mod validate;
 
 pub use key::Jwk;
+pub use parse::ParseError;
 pub use public::{PublicJwk, PublicJwkSet};
 pub use set::JwkSet;
 pub use thumbprint::{IncompleteKey, Thumbprint};
+pub use validate::InvalidJwk;

@@ -83,7 +83,8 @@ pub(super) fn public_half(key: &Jwk) -> Option<PublicJwk> {
         .map(|(name, value)| (name.clone(), value.clone()))
         .collect();
     if let Some(Value::Array(operations)) = key.members().get("key_ops") {
-        let kept: Vec<Value> = operations.iter().filter(|name| name.as_str().is_some_and(|name| PUBLIC_OPERATIONS.contains(&name))).cloned().collect();
+        let kept: Vec<Value> =
+            operations.iter().filter(|name| name.as_str().is_some_and(|name| PUBLIC_OPERATIONS.contains(&name))).cloned().collect();
         if !kept.is_empty() {
             members.insert("key_ops".to_owned(), Value::Array(kept));
         }

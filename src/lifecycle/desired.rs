@@ -183,6 +183,7 @@ fn public(set: &str, name: &str, key: &PublicKey) -> Result<Source, Refusal> {
     }
     let value = serde_json::to_value(key).map_err(|_| invalid("it cannot be written as JSON".into()))?;
     let jwk: Jwk = serde_json::from_value(value).map_err(|_| invalid("it is no JWK".into()))?;
+    jwk.validate().map_err(|error| invalid(error.to_string()))?;
     let thumbprint = jwk.thumbprint().map_err(|error| invalid(error.to_string()))?;
     let public = jwk.public_half().ok_or_else(|| invalid("kty oct has no public half".into()))?;
     Ok(Source::Public { key: Box::new(public), kid, thumbprint })

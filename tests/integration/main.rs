@@ -1,1 +1,6 @@
 //! Integration tests: one module per subject.
+
+#[cfg(feature = "emulator")]
+mod emulator_recording;
+#[cfg(feature = "emulator")]
+mod raw_http;

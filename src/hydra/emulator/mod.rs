@@ -1,0 +1,28 @@
+//! An emulator of Ory Hydra's admin API for JSON Web Key Sets: the seven operations, `/health`, `/version` and `/.well-known/jwks.json`.
+//!
+//! It answers as a real Hydra was measured to answer (`tests/data/hydra/`): status, body, order of keys, headers. It is what the tests and the
+//! demo talk to when there is no Hydra, and [`Store`], its state without HTTP, is the model of the remote set in property tests.
+//!
+//! It holds private keys in memory and asks nobody for a password, so it listens on the loopback interface unless it is told otherwise.
+//! It does not sign tokens and knows no OAuth 2.0.
+
+mod answer;
+mod calls;
+mod connection;
+mod decode;
+mod faults;
+mod file;
+mod generate;
+mod go_json;
+mod options;
+mod route;
+mod server;
+mod service;
+mod store;
+
+pub use calls::{Call, Calls, Operation};
+pub use faults::{Effect, Fault, Faults};
+pub use generate::{DerivedKeys, Generate, RandomKeys};
+pub use options::EmulatorOptions;
+pub use server::{Emulator, EmulatorError, run};
+pub use store::{Refusal, Store};
