@@ -1,10 +1,11 @@
 //! What was seen: the remote set, the targets, the stored record. Each step's answer is folded in, and the next step is asked of the result.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
 
 use super::{record::Record, target::{HeldTarget, TargetId, TargetState}};
+use crate::api::KeyState;
 use crate::jwk::{Jwk, JwkSet};
 
 /// Beyond this difference between our clock and the admin API's nothing is timed.
@@ -36,6 +37,8 @@ pub struct Observed {
     /// Until when the same is assumed of every resource that was looked at before, since another process may have been writing before this
     /// one started.
     pub unknown_until: Option<Timestamp>,
+    /// Kids that were written down in this pass, and surely not used before.
+    pub reserved: BTreeSet<String>,
     /// How far the admin API's clock is ahead of ours.
     pub clock_skew: Option<SignedDuration>,
     /// When a private key was last written to the set.
@@ -56,6 +59,7 @@ impl Observed {
             answered_since: Timestamp::MAX,
             in_flight_until: None,
             unknown_until: None,
+            reserved: BTreeSet::new(),
             clock_skew: None,
             private_written_at: None,
         }
@@ -132,6 +136,8 @@ impl Observed {
 
     /// Folds in that the status now holds `record`.
     pub fn record_was_stored(&mut self, record: Record) {
+        let planned = record.keys.iter().filter(|(_, key)| key.state == KeyState::Planned).map(|(kid, _)| kid.clone());
+        self.reserved.extend(planned);
         self.record = record.clone();
         self.stored = record;
     }

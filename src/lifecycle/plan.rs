@@ -139,7 +139,7 @@ pub fn assess(desired: &Desired, seen: &Observed, now: Timestamp) -> Assessment 
         seen,
         now,
         record: seen.record.clone(),
-        remembered: desired.targets.iter().filter_map(|target| seen.held(&target.id)).flat_map(|held| held.content.published()).collect(),
+        remembered: seen.targets.keys().filter_map(|id| seen.held(id)).flat_map(|held| held.content.published()).collect(),
         published: BTreeMap::new(),
         replaced: BTreeSet::new(),
         explained: BTreeSet::new(),

@@ -80,7 +80,7 @@ impl Assessor<'_> {
 
     /// Removes the operator's own objects that `publish` no longer asks for.
     fn remove_dropped(&mut self) {
-        let dropped: Vec<_> = self.record.targets.iter().filter(|id| !self.desired.targets.iter().any(|target| target.id == **id)).cloned().collect();
+        let dropped: Vec<_> = self.seen.targets.keys().filter(|id| !self.desired.targets.iter().any(|target| target.id == **id)).cloned().collect();
         for id in dropped {
             match self.seen.targets.get(&id) {
                 Some(TargetState::Held(held)) => self.add(Rank::Publish, Step::RemoveTarget { uid: held.uid.clone(), id }),

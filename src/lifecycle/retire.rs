@@ -113,13 +113,13 @@ impl Assessor<'_> {
     /// still meet its signatures. A lost status is read back from the targets.
     pub(super) fn put_back_vanished(&mut self) {
         for (kid, key) in self.remembered.clone() {
-            if let Some((name, slot)) = kid::parse_generated(&self.desired.set, &kid) {
-                self.record.note_slot(name, slot);
-                self.record.keys.entry(kid.clone()).or_insert_with(|| KeyRecord {
-                    thumbprint: key.thumbprint().ok(),
-                    jwk: Some(key.clone()),
-                    ..KeyRecord::new(Some(name), KeyState::Retired)
-                });
+            let Some((name, slot)) = kid::parse_generated(&self.desired.set, &kid) else { continue };
+            self.record.note_slot(name, slot);
+            // A key that was made and published before a crash is known to the targets only.
+            let is_recorded = self.record.keys.get(&kid).is_some_and(|record| record.state != KeyState::Planned);
+            if !is_recorded {
+                let record = KeyRecord { thumbprint: key.thumbprint().ok(), jwk: Some(key), ..KeyRecord::new(Some(name), KeyState::Retired) };
+                self.record.keys.insert(kid, record);
             }
         }
         let timed = self.timed();

@@ -1,7 +1,5 @@
 //! Which keys there are, which entry each serves, and what has to be made.
 
-use jiff::Timestamp;
-
 use super::{
     desired::{Entry, Source},
     kid::{self, Slot},
@@ -141,9 +139,9 @@ impl Assessor<'_> {
         let newest = self.newest_slot(name);
         let slot = self.planned_slot(name, newest).unwrap_or_else(|| self.new_slot(name, newest));
         let kid = kid::generated(&self.desired.set, name, slot);
-        let timed = self.timed();
         let record = self.record.keys.entry(kid.clone()).or_insert_with(|| KeyRecord::new(Some(name), KeyState::Planned));
-        record.planned_at = record.planned_at.or(timed);
+        // Without a time while a request for it may be under way: then it is not surely unused.
+        record.planned_at = record.planned_at.or(Some(self.now).filter(|now| self.seen.writes_blocked_until(*now).is_none()));
         self.explained.insert(kid.clone());
         let cause = if newest.is_some() { CreateCause::Lost } else { CreateCause::New };
         let step = if alg.is_symmetric() { Step::CreateSymmetricKey { kid, alg, key_use, cause } } else { Step::CreateKey { kid, alg, key_use, cause } };
@@ -157,25 +155,28 @@ impl Assessor<'_> {
         self.record.slots.get(name).copied().into_iter().chain(published).max()
     }
 
-    /// The slots that were written down for entry `name` and whose keys are not there, with the time when.
-    fn planned_slots(&self, name: &str) -> impl Iterator<Item = (Slot, Option<Timestamp>)> {
+    /// The slots that were written down for entry `name` and whose keys are not there, and whether they are surely unused: written down in
+    /// this pass, or every request since was answered.
+    fn planned_slots(&self, name: &str) -> impl Iterator<Item = (Slot, bool)> {
         let planned = self.record.keys.iter().filter(|(_, record)| record.state == KeyState::Planned);
         planned.filter_map(move |(kid, record)| {
             let (owner, slot) = kid::parse_generated(&self.desired.set, kid)?;
-            (owner == name).then_some((slot, record.planned_at))
+            let is_unused = self.seen.reserved.contains(kid) || record.planned_at.is_some_and(|at| at > self.seen.answered_since);
+            (owner == name).then_some((slot, is_unused))
         })
     }
 
-    /// A slot that was written down and surely not used yet: every request since was answered, so that one for it may be sent (again).
+    /// A slot that was written down and may be asked for.
     fn planned_slot(&self, name: &str, newest: Option<Slot>) -> Option<Slot> {
-        let unused = self.planned_slots(name).filter(|(_, planned_at)| planned_at.is_some_and(|at| at >= self.seen.answered_since));
+        let unused = self.planned_slots(name).filter(|(_, is_unused)| *is_unused);
         unused.map(|(slot, _)| slot).max().filter(|slot| newest.is_none_or(|newest| *slot > newest))
     }
 
     /// In the very first pass the resource's creation, so that it can be derived again; else now; always after the newest known, and after
     /// those written down, whose keys may have been made and lost.
     fn new_slot(&self, name: &str, newest: Option<Slot>) -> Slot {
-        let start = if is_first_pass(self.seen) { self.desired.created } else { self.timed().unwrap_or(self.desired.created) };
+        // Now even by a clock that is not trusted: a wrong time in a kid does no harm, a kid used twice does.
+        let start = if is_first_pass(self.seen) { self.desired.created } else { self.now.max(self.desired.created) };
         let newest = self.planned_slots(name).map(|(slot, _)| slot).max().max(newest);
         newest.map_or(Slot::at(start), |newest| Slot::at(start).max(newest.next()))
     }
@@ -200,6 +201,11 @@ impl Assessor<'_> {
             Some(_) if !was_seen => self.stalled(
                 Reason::KidTaken,
                 format!("key {name}: set {} holds another key under kid {kid}, which is not the operator's: give this key another kid", self.desired.set),
+            ),
+            // Somebody stored a private key under this kid, and it is the only one: taking it away would leave nobody to sign.
+            Some(live) if live.is_private() && self.seen.private_keys().count() == 1 => self.stalled(
+                Reason::KidTaken,
+                format!("key {name}: somebody stored a private key under kid {kid}, and set {} has no other: it stays until another key can sign", self.desired.set),
             ),
             _ => self.put_public(name, key, kid, wanted, if was_seen { PutCause::Drift } else { PutCause::Supplied }),
         }

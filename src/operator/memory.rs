@@ -21,6 +21,7 @@ pub(super) struct Memory {
 struct Remembered {
     latest: Option<Arc<JsonWebKeySet>>,
     targets: HashMap<TargetId, HeldTarget>,
+    looked: bool,
     pauses: Option<ExponentialBackoff>,
 }
 
@@ -48,6 +49,13 @@ impl Memory {
             Some(held) => targets.insert(id.clone(), held),
             None => targets.remove(id),
         };
+    }
+
+    /// The targets that are remembered; `None` if this process has not looked at the resource's targets yet.
+    pub(super) fn targets(&self, uid: &str) -> Option<Vec<TargetId>> {
+        let mut resources = self.lock();
+        let remembered = resources.entry(uid.to_owned()).or_default();
+        std::mem::replace(&mut remembered.looked, true).then(|| remembered.targets.keys().cloned().collect())
     }
 
     /// Whether this version of a target is the one that is remembered, so that its watch event tells nothing new.

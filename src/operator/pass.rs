@@ -5,7 +5,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use kube::ResourceExt as _;
 
-use super::{apply, connections::Connection, context::{Context, RemoteSet, to_timestamp}, error::PassError, targets};
+use super::{apply, connections::{Connection, late_answers}, context::{Context, RemoteSet, to_timestamp}, error::PassError, targets};
 use crate::{
     api::JsonWebKeySet,
     lifecycle::{self, Desired, Notice, Observed, Outcome, Record},
@@ -47,6 +47,7 @@ impl Pass<'_> {
                 return (Some(seen), Outcome::Done);
             };
             if let Err(error) = apply::apply(step, desired, &mut seen, self).await {
+                self.note_writes(&mut seen);
                 return (Some(seen), self.failed(&error, true));
             }
         }
@@ -59,15 +60,10 @@ impl Pass<'_> {
         let mut seen = Observed::new(record);
         seen.finalizer = self.resource.finalizers().iter().any(|finalizer| finalizer == crate::api::FINALIZER);
         apply::read_live(desired, &mut seen, self).await?;
-        let now = self.now();
-        let writes = self.cx.writes.seen(&self.remote);
         seen.is_first_look = !seen.finalizer;
-        seen.in_flight_until = writes.in_flight_until.map(|instant| to_timestamp(instant, now));
-        seen.private_written_at = writes.private_written.map(|instant| to_timestamp(instant, now));
-        seen.answered_since = to_timestamp(writes.unanswered.unwrap_or(self.cx.started), now);
-        seen.unknown_until = Some(to_timestamp(self.cx.started + super::connections::late_answers(self.connection.timeout), now));
+        self.note_writes(&mut seen);
         let wanted = desired.targets.iter().map(|target| target.id.clone());
-        let known: Vec<_> = wanted.chain(seen.stored.targets.iter().cloned()).collect();
+        let known: Vec<_> = wanted.chain(seen.stored.targets.iter().cloned()).chain(targets::owned(&self.resource, self.cx)).collect();
         for id in known {
             if !seen.targets.contains_key(&id) {
                 let state = targets::observe(&self.resource, &id, self.cx).await?;
@@ -75,6 +71,15 @@ impl Pass<'_> {
             }
         }
         Ok(seen)
+    }
+
+    /// What is known of earlier writes to the set.
+    fn note_writes(&self, seen: &mut Observed) {
+        let (writes, now) = (self.cx.writes.seen(&self.remote), self.now());
+        seen.in_flight_until = writes.in_flight_until.map(|instant| to_timestamp(instant, now));
+        seen.private_written_at = writes.private_written.map(|instant| to_timestamp(instant, now));
+        seen.answered_since = to_timestamp(writes.unanswered.unwrap_or(self.cx.started), now);
+        seen.unknown_until = Some(to_timestamp(self.cx.started + late_answers(self.connection.timeout), now));
     }
 
     fn failed(&mut self, error: &PassError, step_was_due: bool) -> Outcome {

@@ -69,6 +69,24 @@ pub(super) async fn observe(resource: &JsonWebKeySet, id: &TargetId, cx: &Contex
     state.map_err(|source| PassError::ReadTarget { id: id.clone(), source: Box::new(source) })
 }
 
+/// The targets that exist: those that are remembered; at the first look those that are watched, since a process may have died between writing
+/// a target and noting it.
+pub(super) fn owned(resource: &JsonWebKeySet, cx: &Context) -> Vec<TargetId> {
+    let uid = resource.uid().unwrap_or_default();
+    cx.memory.targets(&uid).unwrap_or_else(|| {
+        let config_maps = watched(&cx.config_maps, TargetKind::ConfigMap, &uid);
+        config_maps.chain(watched(&cx.secrets, TargetKind::Secret, &uid)).collect()
+    })
+}
+
+fn watched<K: TargetObject>(store: &Store<PartialObjectMeta<K>>, kind: TargetKind, owner: &str) -> impl Iterator<Item = TargetId>
+where
+    PartialObjectMeta<K>: Lookup<DynamicType = ()>,
+{
+    let objects = store.state_filter(|object| is_controlled_by(&object.metadata, owner));
+    objects.into_iter().map(move |object| TargetId { kind, namespace: object.namespace().unwrap_or_default(), name: object.name_any() })
+}
+
 /// Writes the target and answers what is there now. A refusal is an answer too: it must not keep other targets from being written.
 pub(super) async fn write(resource: &JsonWebKeySet, id: &TargetId, content: &TargetContent, replaces: Option<&HeldTarget>, cx: &Context) -> TargetState {
     let written = match id.kind {

@@ -4,3 +4,5 @@
 mod emulator_recording;
 #[cfg(feature = "emulator")]
 mod raw_http;
+#[cfg(feature = "emulator")]
+mod lifecycle;

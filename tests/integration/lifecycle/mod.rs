@@ -1,0 +1,6 @@
+//! The life of a key against a model of the world, in which the remote set is the emulator's own store.
+
+mod cases;
+mod histories;
+mod oracle;
+mod world;

@@ -1,0 +1,386 @@
+//! A world in memory: the remote set, the resource with its stored status, the targets, the time. It carries out steps as the shell does,
+//! and can crash, fail, lose an answer or deliver a write late at each of them.
+
+use std::{collections::BTreeMap, fmt};
+
+use jiff::{SignedDuration, Timestamp};
+use jwk_operator::{
+    api::{AccessRule, AdminApiSpec, JsonWebKeySet, JsonWebKeySetSpec, JsonWebKeySetStatus},
+    hydra::emulator::{DerivedKeys, Refusal, Store},
+    jwk::{Jwk, symmetric},
+    lifecycle::{self, Desired, Failure, HeldTarget, Observed, Outcome, Record, Step, TargetId, TargetState},
+};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+
+use super::oracle::Oracle;
+
+pub const SET: &str = "shop.payments";
+/// How long a write without an answer may take to land.
+pub const LATE: i64 = 120;
+
+/// What happens at one step of a pass.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// Nothing unusual.
+    None,
+    /// The process dies before the step.
+    CrashBefore,
+    /// The process dies after the step, before it learns of it.
+    CrashAfter,
+    /// The step fails for sure.
+    Refused,
+    /// The step takes effect, its answer is lost.
+    LostReply,
+    /// No answer; the step takes effect this many seconds later.
+    Late(i64),
+}
+
+/// How a pass ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    Done(usize),
+    Stopped,
+    Crashed,
+}
+
+/// A line of a history. Steps are only written out when somebody reads it.
+pub struct Logged {
+    at: Timestamp,
+    what: String,
+    step: Option<Step>,
+}
+
+impl fmt::Debug for Logged {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:.0} {}", self.at, self.what)?;
+        self.step.as_ref().map_or(Ok(()), |step| write!(f, " {step:?}"))
+    }
+}
+
+#[derive(Debug)]
+pub struct World {
+    pub now: Timestamp,
+    pub store: Store,
+    pub resource: JsonWebKeySet,
+    pub objects: BTreeMap<TargetId, HeldTarget>,
+    pub foreign_objects: Vec<TargetId>,
+    pub finalizer: bool,
+    pub gone: bool,
+    pub skew: SignedDuration,
+    pub oracle: Oracle,
+    pub log: Vec<Logged>,
+    started: Timestamp,
+    unanswered: Option<Timestamp>,
+    in_flight_until: Option<Timestamp>,
+    private_written_at: Option<Timestamp>,
+    in_flight: Vec<(Timestamp, Step, Option<Jwk>)>,
+    version: u64,
+}
+
+impl World {
+    pub fn new(spec: JsonWebKeySetSpec) -> Self {
+        let now: Timestamp = "2026-11-23T12:00:00Z".parse().expect("a time");
+        let mut resource = JsonWebKeySet::new("payments", spec);
+        resource.metadata.namespace = Some("shop".into());
+        resource.metadata.uid = Some("uid-1".into());
+        resource.metadata.generation = Some(1);
+        resource.metadata.creation_timestamp = Some(Time(now));
+        Self {
+            now: now + SignedDuration::from_secs(2),
+            store: Store::new(DerivedKeys::default()),
+            resource,
+            objects: BTreeMap::new(),
+            foreign_objects: Vec::new(),
+            finalizer: false,
+            gone: false,
+            skew: SignedDuration::ZERO,
+            oracle: Oracle::default(),
+            log: Vec::new(),
+            // Long before, so that nothing has to be waited for.
+            started: now - SignedDuration::from_secs(10_000),
+            unanswered: None,
+            in_flight_until: None,
+            private_written_at: None,
+            in_flight: Vec::new(),
+            version: 1,
+        }
+    }
+
+    pub fn say(&mut self, what: impl Into<String>) {
+        self.log.push(Logged { at: self.now, what: what.into(), step: None });
+    }
+
+    /// The history so far, a line each.
+    pub fn history(&self) -> String {
+        self.log.iter().map(|logged| format!("{logged:?}\n")).collect()
+    }
+
+    pub fn live(&self) -> Vec<Jwk> {
+        self.store.get_set(SET).map(|set| set.keys).unwrap_or_default()
+    }
+
+    pub fn status(&self) -> JsonWebKeySetStatus {
+        self.resource.status.clone().unwrap_or_default()
+    }
+
+    pub fn is_ready(&self) -> bool {
+        self.status().conditions.iter().any(|condition| condition.type_ == "Ready" && condition.status == "True")
+    }
+
+    pub fn reason(&self) -> String {
+        self.status().conditions.iter().find(|condition| condition.type_ == "Ready").map(|condition| condition.reason.clone()).unwrap_or_default()
+    }
+
+    pub fn edit(&mut self, edit: impl FnOnce(&mut JsonWebKeySetSpec)) {
+        edit(&mut self.resource.spec);
+        *self.resource.metadata.generation.get_or_insert(1) += 1;
+    }
+
+    pub fn delete_resource(&mut self) {
+        if self.finalizer {
+            self.resource.metadata.deletion_timestamp = Some(Time(self.now));
+        } else {
+            self.gone = true;
+        }
+    }
+
+    /// Lets time pass; late writes land on the way.
+    pub fn advance(&mut self, seconds: i64) {
+        let end = self.now + SignedDuration::from_secs(seconds);
+        self.in_flight.sort_by_key(|(lands, ..)| *lands);
+        while self.in_flight.first().is_some_and(|(lands, ..)| *lands <= end) {
+            let (lands, step, key) = self.in_flight.remove(0);
+            self.now = lands.max(self.now);
+            self.log.push(Logged { at: self.now, what: "LATE".into(), step: Some(step.clone()) });
+            self.perform(&step, key, true);
+        }
+        self.now = end;
+    }
+
+    /// A new process: it remembers nothing, and knows of no unanswered write.
+    pub fn restart(&mut self) {
+        self.started = self.now;
+        self.in_flight_until = None;
+        self.unanswered = None;
+        self.private_written_at = None;
+    }
+
+    pub fn desired(&self) -> Result<Desired, lifecycle::Refusal> {
+        let grants = AdminApiSpec { url: "http://127.0.0.1:4445".into(), access: vec![AccessRule { namespaces: None, sets: vec!["{namespace}.*".into()] }], ..Default::default() };
+        lifecycle::validate(&self.resource, &grants)
+    }
+
+    fn observe(&self, desired: &Desired) -> Observed {
+        let mut seen = Observed::new(self.resource.status.as_ref().map(Record::from_status).unwrap_or_default());
+        seen.live_was_read(self.store.get_set(SET).unwrap_or_default(), Some(self.now + self.skew), self.now);
+        seen.finalizer = self.finalizer;
+        seen.is_first_look = !self.finalizer;
+        seen.in_flight_until = self.in_flight_until;
+        seen.unknown_until = Some(self.started + SignedDuration::from_secs(LATE));
+        seen.answered_since = self.unanswered.unwrap_or(self.started);
+        seen.private_written_at = self.private_written_at;
+        let known = seen.stored.targets.iter().cloned().chain(self.objects.keys().cloned()).chain(desired.targets.iter().map(|target| target.id.clone()));
+        seen.targets = known.map(|id| (id.clone(), self.target(&id))).collect();
+        seen
+    }
+
+    fn target(&self, id: &TargetId) -> TargetState {
+        match self.objects.get(id) {
+            _ if self.foreign_objects.contains(id) => TargetState::Foreign,
+            Some(held) => TargetState::Held(held.clone()),
+            None => TargetState::Absent,
+        }
+    }
+
+    /// One pass. `faults` tells what happens at each step; behind its end nothing does.
+    pub fn pass(&mut self, faults: &[Fault]) -> End {
+        if self.gone {
+            return End::Done(0);
+        }
+        let desired = match self.desired() {
+            Ok(desired) => desired,
+            Err(refusal) => {
+                let status = lifecycle::refused(&self.status(), self.resource.metadata.generation.unwrap_or(1), SET, &refusal, self.now);
+                self.resource.status = Some(status);
+                return End::Done(0);
+            }
+        };
+        let mut faults = faults.iter().copied();
+        let mut seen = self.observe(&desired);
+        let mut steps = 0;
+        loop {
+            let Some(step) = lifecycle::next(&desired, &seen, self.now) else {
+                self.report(&desired, &seen, &Outcome::Done);
+                return End::Done(steps);
+            };
+            assert!(steps < 300, "no fixed point: {step:?}\n{}", self.history());
+            if !matches!(step, Step::ReadLive | Step::Wait { .. }) {
+                steps += 1;
+            }
+            let fault = if step.writes_remote() || matches!(step, Step::WriteTarget { .. } | Step::StoreRecord(_)) { faults.next().unwrap_or(Fault::None) } else { Fault::None };
+            self.log.push(Logged { at: self.now, what: format!("{fault:?}"), step: Some(step.clone()) });
+            match fault {
+                Fault::CrashBefore => {
+                    self.restart();
+                    return End::Crashed;
+                }
+                Fault::CrashAfter => {
+                    self.take(&step, &desired, &mut seen);
+                    self.restart();
+                    return End::Crashed;
+                }
+                Fault::Refused => {
+                    let failure = Failure { reason: jwk_operator::api::Reason::AdminApiUnavailable, message: "the admin API failed".into(), stalled: false, step_was_due: true };
+                    self.report(&desired, &seen, &Outcome::Failed(failure));
+                    return End::Stopped;
+                }
+                Fault::LostReply | Fault::Late(_) if step.writes_remote() => {
+                    self.in_flight_until = Some(self.now + SignedDuration::from_secs(LATE));
+                    self.unanswered = Some(self.now);
+                    match fault {
+                        Fault::Late(delay) => {
+                            let key = self.prepare(&step);
+                            self.in_flight.push((self.now + SignedDuration::from_secs(delay.clamp(1, LATE - 1)), step, key));
+                        }
+                        _ => {
+                            self.take(&step, &desired, &mut seen.clone());
+                            self.in_flight_until = Some(self.now + SignedDuration::from_secs(LATE));
+                        }
+                    }
+                    seen.in_flight_until = self.in_flight_until;
+                    seen.answered_since = self.now;
+                    let failure = Failure { reason: jwk_operator::api::Reason::AdminApiUnavailable, message: "no answer".into(), stalled: false, step_was_due: true };
+                    self.report(&desired, &seen, &Outcome::Failed(failure));
+                    return End::Stopped;
+                }
+                Fault::None | Fault::LostReply | Fault::Late(_) => self.take(&step, &desired, &mut seen),
+            }
+        }
+    }
+
+    fn report(&mut self, desired: &Desired, seen: &Observed, outcome: &Outcome) {
+        if self.gone {
+            return;
+        }
+        let status = lifecycle::status(desired, Some(seen), &self.status(), outcome, self.now);
+        self.oracle.check_status(&status, &self.store);
+        self.resource.status = Some(status);
+        self.oracle.note_published(&self.live(), &self.objects, self.resource.status.as_ref());
+    }
+
+    /// Takes a step and folds its answer in, as the shell does.
+    fn take(&mut self, step: &Step, desired: &Desired, seen: &mut Observed) {
+        match step {
+            Step::AddFinalizer => {
+                self.finalizer = true;
+                seen.finalizer = true;
+            }
+            Step::RemoveFinalizer { .. } => {
+                self.finalizer = false;
+                seen.finalizer = false;
+                self.gone = true;
+            }
+            Step::StoreRecord(record) => {
+                seen.record_was_stored((**record).clone());
+                self.report(desired, &seen.clone(), &Outcome::Underway);
+            }
+            Step::ReadLive => seen.live_was_read(self.store.get_set(SET).unwrap_or_default(), Some(self.now + self.skew), self.now),
+            Step::Wait { until } => self.now = *until,
+            Step::WriteTarget { id, content, replaces } => {
+                self.version += 1;
+                let uid = replaces.as_ref().map_or_else(|| format!("target-{}", self.version), |held| held.uid.clone());
+                let held = HeldTarget { uid, resource_version: self.version.to_string(), content: content.clone() };
+                if self.foreign_objects.contains(id) {
+                    seen.targets.insert(id.clone(), TargetState::Foreign);
+                    return;
+                }
+                if let Err(violation) = self.oracle.check_target(content, self.objects.get(id), &self.store, self.now) {
+                    panic!("{violation}\n{}", self.history());
+                }
+                self.objects.insert(id.clone(), held.clone());
+                seen.targets.insert(id.clone(), TargetState::Held(held));
+                self.oracle.note_published(&self.live(), &self.objects, self.resource.status.as_ref());
+            }
+            Step::RemoveTarget { id, .. } => {
+                self.objects.remove(id);
+                seen.targets.insert(id.clone(), TargetState::Absent);
+            }
+            Step::CreateKey { .. } | Step::CreateSymmetricKey { .. } | Step::PutKey { .. } => {
+                let key = self.prepare(step);
+                match self.perform(step, key, false) {
+                    Some(key) => {
+                        if key.is_private() {
+                            self.private_written_at = Some(self.now);
+                        }
+                        seen.key_was_written(key, Some(self.now + self.skew), self.now);
+                    }
+                    None => seen.live_is_stale(),
+                }
+            }
+            Step::DeleteKey { kid, .. } => {
+                self.perform(step, None, false);
+                seen.key_was_deleted(kid);
+            }
+            Step::DeleteSet => {
+                self.perform(step, None, false);
+                seen.set_was_deleted();
+            }
+        }
+    }
+
+    /// What a request carries: a symmetric key is made when it is sent, not when it lands.
+    fn prepare(&mut self, step: &Step) -> Option<Jwk> {
+        match step {
+            Step::CreateSymmetricKey { kid, alg, key_use, .. } => {
+                self.version += 1;
+                let mut bytes = [0; 64];
+                bytes[..8].copy_from_slice(&self.version.to_be_bytes());
+                Some(symmetric::from_bytes(kid, alg.as_str(), key_use.as_str(), &bytes[..32]).expect("a key"))
+            }
+            Step::PutKey { key, .. } => Some((**key).clone()),
+            _ => None,
+        }
+    }
+
+    /// Lets a write take effect, watched by the oracle.
+    fn perform(&mut self, step: &Step, key: Option<Jwk>, late: bool) -> Option<Jwk> {
+        let before = self.live();
+        let written = match (step, key) {
+            (Step::CreateKey { kid, alg, key_use, .. }, _) => match self.store.create(SET, Some(kid), alg.as_str(), key_use.as_str()) {
+                Ok(key) => Some(key),
+                Err(Refusal::Conflict) => None,
+                Err(refusal) => panic!("{refusal}"),
+            },
+            (_, Some(key)) => Some(self.store.put_key(SET, &key).unwrap_or_else(|refusal| panic!("{refusal}: {key:?}"))),
+            (Step::DeleteKey { kid, .. }, None) => {
+                self.store.delete_key(SET, kid);
+                None
+            }
+            (Step::DeleteSet, None) => {
+                self.store.delete_set(SET);
+                None
+            }
+            (step, None) => panic!("no remote write: {step:?}"),
+        };
+        let after = self.live();
+        let deleting = self.resource.metadata.deletion_timestamp.is_some();
+        if let Err(violation) = self.oracle.check_write(step, &before, &after, &self.resource.spec, deleting, late, self.now) {
+            panic!("{violation}\n{}", self.history());
+        }
+        written
+    }
+
+    /// An outsider changes the set.
+    pub fn outsider(&mut self, what: &str, change: impl FnOnce(&mut Store)) {
+        self.say(format!("OUTSIDER {what}"));
+        let before = self.live();
+        self.oracle.note_signer(&before, self.now);
+        change(&mut self.store);
+        self.oracle.note_outsider(&before, &self.live());
+        if self.resource.status.is_none() {
+            let live = self.live();
+            self.oracle.forget_unremembered(&live, &self.objects);
+        }
+        self.oracle.note_signer(&self.live(), self.now);
+    }
+}
