@@ -3,9 +3,9 @@
 //! The rooms of this crate and what each may use are described in ARCHITECTURE.md.
 
 pub mod api;
-// pub mod cli;
+pub mod cli;
 pub mod hydra;
 pub mod jwk;
 pub mod lifecycle;
-// pub mod operator;
-// pub mod serve;
+pub mod operator;
+pub mod serve;

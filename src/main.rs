@@ -1,2 +1,7 @@
-//! x
-fn main() {}
+//! The `jwk-operator` command.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    jwk_operator::cli::main()
+}

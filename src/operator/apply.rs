@@ -47,7 +47,7 @@ pub(super) async fn apply(step: Step, desired: &Desired, seen: &mut Observed, pa
             }
         }
         Step::CreateSymmetricKey { kid, alg, key_use, .. } => {
-            let key = symmetric::from_bytes(&kid, alg.as_str(), key_use.as_str(), &random_bytes(alg)?);
+            let key = symmetric::from_bytes(&kid, alg.as_str(), key_use.as_str(), &random_bytes(alg)?).map_err(|_| PassError::MakeSymmetricKey)?;
             put(&key, desired, seen, pass).await?;
             // A PUT that somebody else sent at the same time may have won: what counts is what is there.
             read_live(desired, seen, pass).await?;
@@ -116,14 +116,9 @@ fn note_existing(kid: String, desired: &Desired, seen: &mut Observed, pass: &mut
     Ok(())
 }
 
-/// As many bytes as the hash of the algorithm has (RFC 7518 section 3.2).
+/// As many bytes as the algorithm wants.
 fn random_bytes(alg: Algorithm) -> Result<Zeroizing<Vec<u8>>, PassError> {
-    let length = match alg {
-        Algorithm::HS384 => 48,
-        Algorithm::HS512 => 64,
-        _ => 32,
-    };
-    let mut bytes = Zeroizing::new(vec![0; length]);
-    rand::fill(&mut bytes).map_err(|_| PassError::DrawRandomBytes)?;
+    let mut bytes = Zeroizing::new(vec![0; symmetric::length(alg.as_str()).ok_or(PassError::MakeSymmetricKey)?]);
+    rand::fill(&mut bytes).map_err(|_| PassError::MakeSymmetricKey)?;
     Ok(bytes)
 }

@@ -32,8 +32,8 @@ pub(super) enum PassError {
     #[error("the steps for set {set} came to no end: please report this with the operator's log")]
     ReachFixedPoint { set: String },
     /// Making a symmetric key.
-    #[error("the random source of the machine failed")]
-    DrawRandomBytes,
+    #[error("a symmetric key cannot be made: the random source of the machine failed")]
+    MakeSymmetricKey,
 }
 
 impl From<hydra::Error> for PassError {
@@ -58,7 +58,7 @@ impl PassError {
             Self::CreateHiddenKey { .. } => (Reason::AdminApiRefused, self.to_string(), false),
             Self::AwaitKubernetes { .. } => (Reason::KubernetesUnavailable, self.to_string(), false),
             Self::ReadTarget { id, .. } => (Reason::KubernetesUnavailable, format!("cannot read {id}"), false),
-            Self::DrawRandomBytes => (Reason::InternalError, self.to_string(), false),
+            Self::MakeSymmetricKey => (Reason::InternalError, self.to_string(), false),
         };
         Failure { reason, message, stalled, step_was_due }
     }

@@ -22,6 +22,7 @@ struct Remembered {
     latest: Option<Arc<JsonWebKeySet>>,
     targets: HashMap<TargetId, HeldTarget>,
     looked: bool,
+    is_new_here: bool,
     pauses: Option<ExponentialBackoff>,
 }
 
@@ -63,6 +64,16 @@ impl Memory {
         let resources = self.lock();
         let targets = resources.get(owner_uid).into_iter().flat_map(|remembered| remembered.targets.values());
         targets.into_iter().any(|held| held.uid == target_uid && held.resource_version == resource_version)
+    }
+
+    /// This process saw the resource before anything was written for it.
+    pub(super) fn note_new(&self, uid: &str) {
+        self.lock().entry(uid.to_owned()).or_default().is_new_here = true;
+    }
+
+    /// Whether it did, so that no earlier process can have left a write under way.
+    pub(super) fn is_new_here(&self, uid: &str) -> bool {
+        self.lock().get(uid).is_some_and(|remembered| remembered.is_new_here)
     }
 
     /// How long to pause after a failure: longer each time, with jitter.

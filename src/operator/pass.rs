@@ -61,6 +61,9 @@ impl Pass<'_> {
         seen.finalizer = self.resource.finalizers().iter().any(|finalizer| finalizer == crate::api::FINALIZER);
         apply::read_live(desired, &mut seen, self).await?;
         seen.is_first_look = !seen.finalizer;
+        if seen.is_first_look {
+            self.cx.memory.note_new(&self.resource.uid().unwrap_or_default());
+        }
         self.note_writes(&mut seen);
         let wanted = desired.targets.iter().map(|target| target.id.clone());
         let known: Vec<_> = wanted.chain(seen.stored.targets.iter().cloned()).chain(targets::owned(&self.resource, self.cx)).collect();
@@ -79,7 +82,8 @@ impl Pass<'_> {
         seen.in_flight_until = writes.in_flight_until.map(|instant| to_timestamp(instant, now));
         seen.private_written_at = writes.private_written.map(|instant| to_timestamp(instant, now));
         seen.answered_since = to_timestamp(writes.unanswered.unwrap_or(self.cx.started), now);
-        seen.unknown_until = Some(to_timestamp(self.cx.started + late_answers(self.connection.timeout), now));
+        let may_have_predecessor = !self.cx.memory.is_new_here(&self.resource.uid().unwrap_or_default());
+        seen.unknown_until = may_have_predecessor.then(|| to_timestamp(self.cx.started + late_answers(self.connection.timeout), now));
     }
 
     fn failed(&mut self, error: &PassError, step_was_due: bool) -> Outcome {

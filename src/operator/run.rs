@@ -12,7 +12,7 @@ use kube::{
         controller::Config as ControllerConfig,
         events::{Recorder, Reporter},
         predicates,
-        reflector::{self, Lookup, ObjectRef, Store},
+        reflector::{self, ObjectRef, Store},
         utils::PredicateConfig,
         watcher::{self, watcher},
     },
@@ -114,7 +114,7 @@ pub async fn run(client: Client, readiness: Readiness, shutdown: impl Future<Out
 /// Watches a kind into a store, without managed fields: they are half of the metadata, and nothing reads them.
 fn watch<K>(api: Api<K>, config: watcher::Config, writer: reflector::store::Writer<K>) -> impl Stream<Item = watcher::Result<watcher::Event<K>>> + Send
 where
-    K: Resource + Lookup<DynamicType = <K as Resource>::DynamicType> + Clone + std::fmt::Debug + DeserializeOwned + Send + Sync + 'static,
+    K: Resource + reflector::Lookup<DynamicType = <K as Resource>::DynamicType> + Clone + std::fmt::Debug + DeserializeOwned + Send + Sync + 'static,
     <K as Resource>::DynamicType: Clone + Eq + Hash + Send + Sync + Default,
 {
     watcher(api, config).default_backoff().modify(|object| object.meta_mut().managed_fields = None).reflect(writer)

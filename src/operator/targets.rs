@@ -7,7 +7,7 @@ use kube::{
     Api, Resource, ResourceExt as _,
     api::{DeleteParams, Patch, PatchParams, PostParams, Preconditions},
     core::{ObjectMeta, PartialObjectMeta},
-    runtime::reflector::{Lookup, ObjectRef, Store},
+    runtime::reflector::{self, ObjectRef, Store},
 };
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Value, json};
@@ -81,7 +81,7 @@ pub(super) fn owned(resource: &JsonWebKeySet, cx: &Context) -> Vec<TargetId> {
 
 fn watched<K: TargetObject>(store: &Store<PartialObjectMeta<K>>, kind: TargetKind, owner: &str) -> impl Iterator<Item = TargetId>
 where
-    PartialObjectMeta<K>: Lookup<DynamicType = ()>,
+    PartialObjectMeta<K>: reflector::Lookup<DynamicType = ()>,
 {
     let objects = store.state_filter(|object| is_controlled_by(&object.metadata, owner));
     objects.into_iter().map(move |object| TargetId { kind, namespace: object.namespace().unwrap_or_default(), name: object.name_any() })
@@ -123,7 +123,7 @@ fn settle(resource: &JsonWebKeySet, id: &TargetId, state: Result<TargetState, Pa
 /// object that this resource controls.
 async fn observe_kind<K: TargetObject>(store: &Store<PartialObjectMeta<K>>, resource: &JsonWebKeySet, id: &TargetId, cx: &Context) -> Result<TargetState, PassError>
 where
-    PartialObjectMeta<K>: Lookup<DynamicType = ()>,
+    PartialObjectMeta<K>: reflector::Lookup<DynamicType = ()>,
 {
     let owner = resource.uid().unwrap_or_default();
     let watched = store.get(&ObjectRef::new(&id.name).within(&id.namespace));

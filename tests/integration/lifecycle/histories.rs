@@ -295,7 +295,7 @@ fn first_spec() -> impl Strategy<Value = JsonWebKeySetSpec> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 4000, failure_persistence: None, max_shrink_iters: 4000, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 2000, failure_persistence: None, max_shrink_iters: 4000, ..ProptestConfig::default() })]
 
     #[test]
     fn every_history_keeps_the_rules_and_comes_to_rest(

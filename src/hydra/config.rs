@@ -1,0 +1,134 @@
+//! How the admin API is reached.
+
+use std::{fmt, time::Duration};
+
+use reqwest::{Certificate, Url, redirect, tls};
+use secrecy::SecretString;
+
+use super::{client::Client, transport::Transport};
+
+/// How long one call may take: generating an RSA key takes seconds, more under load.
+const DEFAULT_TIMEOUT: Duration = Duration::from_secs(60);
+/// How long making a connection may take.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// How many bytes an answer may have: some thousand keys.
+const LONGEST_ANSWER: usize = 4 << 20;
+
+/// How the admin API is reached: [`Config::new`], then what differs from the defaults, then [`Config::build`].
+pub struct Config {
+    base: Url,
+    path_prefix: String,
+    token: Option<SecretString>,
+    ca_bundle: Option<Vec<u8>>,
+    timeout: Duration,
+    longest_answer: usize,
+}
+
+/// Why an admin API cannot be reached as configured.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ConfigError {
+    /// The URL is more or less than scheme, host and port.
+    #[error("the url is not http or https with a host and a port, and nothing else")]
+    InvalidUrl,
+    /// The path prefix would change the meaning of the paths.
+    #[error("the path prefix does not begin with a slash, ends with one, or holds an empty or dotted segment")]
+    InvalidPathPrefix,
+    /// The certificates cannot be read.
+    #[error("the CA bundle holds no certificate in PEM")]
+    InvalidCaBundle,
+    /// The TLS library refuses the settings, for example because the system has no certificates.
+    #[error("TLS cannot be set up: {0}")]
+    SetUpTls(String),
+}
+
+impl Config {
+    /// An admin API at `url`: scheme, host and port, for example `http://hydra-admin.ory:4445`. Path prefix `/admin`, no credentials, the
+    /// system's certificates, 60 s for a call, 4 MiB for an answer.
+    ///
+    /// # Errors
+    /// [`ConfigError::InvalidUrl`].
+    pub fn new(url: &str) -> Result<Self, ConfigError> {
+        let base = Url::parse(url).map_err(|_| ConfigError::InvalidUrl)?;
+        let is_bare = base.path() == "/" && base.query().is_none() && base.fragment().is_none() && base.username().is_empty() && base.password().is_none();
+        if !matches!(base.scheme(), "http" | "https") || !base.has_host() || !is_bare {
+            return Err(ConfigError::InvalidUrl);
+        }
+        Ok(Self { base, path_prefix: "/admin".to_owned(), token: None, ca_bundle: None, timeout: DEFAULT_TIMEOUT, longest_answer: LONGEST_ANSWER })
+    }
+
+    /// What stands before `/keys`: `/admin`, or `""` for Hydra 1.x.
+    ///
+    /// # Errors
+    /// [`ConfigError::InvalidPathPrefix`].
+    pub fn path_prefix(mut self, prefix: &str) -> Result<Self, ConfigError> {
+        let is_plain = |segment: &str| !segment.is_empty() && !segment.chars().all(|c| c == '.') && segment.bytes().all(|c| c.is_ascii_alphanumeric() || b"-._~".contains(&c));
+        let is_valid = prefix.is_empty() || prefix.strip_prefix('/').is_some_and(|segments| segments.split('/').all(is_plain));
+        if !is_valid {
+            return Err(ConfigError::InvalidPathPrefix);
+        }
+        self.path_prefix = prefix.to_owned();
+        Ok(self)
+    }
+
+    /// Sends `Authorization: Bearer` with this token.
+    pub fn bearer_token(mut self, token: SecretString) -> Self {
+        self.token = Some(token);
+        self
+    }
+
+    /// Trusts servers whose certificate is signed by one of these, in PEM, and no others.
+    pub fn ca_bundle(mut self, pem: Vec<u8>) -> Self {
+        self.ca_bundle = Some(pem);
+        self
+    }
+
+    /// How long one call may take, repeats of reads included.
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = timeout;
+        self
+    }
+
+    /// How many bytes an answer may have.
+    pub fn longest_answer(mut self, bytes: usize) -> Self {
+        self.longest_answer = bytes;
+        self
+    }
+
+    /// The client.
+    ///
+    /// # Errors
+    /// [`ConfigError::InvalidCaBundle`], [`ConfigError::SetUpTls`].
+    pub fn build(self) -> Result<Client, ConfigError> {
+        let mut http = reqwest::Client::builder()
+            .user_agent(concat!("jwk-operator/", env!("CARGO_PKG_VERSION")))
+            .redirect(redirect::Policy::none())
+            .no_proxy()
+            .referer(false)
+            .connect_timeout(CONNECT_TIMEOUT.min(self.timeout))
+            .tls_version_min(tls::Version::TLS_1_2);
+        if let Some(pem) = &self.ca_bundle {
+            let certificates = Certificate::from_pem_bundle(pem).ok().filter(|certificates| !certificates.is_empty()).ok_or(ConfigError::InvalidCaBundle)?;
+            http = http.tls_certs_only(certificates);
+        } else if self.base.scheme() == "http" {
+            // Without this the system's certificates are loaded although nothing uses them, which fails in an image that has none.
+            http = http.tls_certs_only([]);
+        }
+        let http = http.build().map_err(|error| ConfigError::SetUpTls(root_cause(&error)))?;
+        let Self { base, path_prefix, token, timeout, longest_answer, .. } = self;
+        Ok(Client::new(Transport { http, base, path_prefix, token, timeout, longest_answer }))
+    }
+}
+
+impl fmt::Debug for Config {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Config").field("base", &self.base.as_str()).field("path_prefix", &self.path_prefix).field("timeout", &self.timeout).finish_non_exhaustive()
+    }
+}
+
+fn root_cause(error: &reqwest::Error) -> String {
+    let mut cause: &dyn std::error::Error = error;
+    while let Some(source) = cause.source() {
+        cause = source;
+    }
+    cause.to_string()
+}

@@ -1,0 +1,144 @@
+//! What an answer means.
+
+use std::time::Duration;
+
+use http::{HeaderMap, header};
+use jiff::Timestamp;
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::{
+    error::{Error, ErrorKind},
+    operation::Call,
+    redact::redact,
+    transport::Received,
+};
+use crate::jwk::{Jwk, JwkSet};
+
+/// The reason that Hydra's router gives for a path it does not know.
+const ROUTER_REASON: &str = "route does not exist";
+
+/// The error bodies of the admin API. Handlers and router write different ones; a proxy in front may write anything.
+struct Complaint {
+    words: String,
+    is_the_apis_own: bool,
+}
+
+fn complaint(body: &[u8]) -> Complaint {
+    let text = |value: Option<&Value>| value.and_then(Value::as_str).unwrap_or_default().to_owned();
+    match serde_json::from_slice::<Value>(body) {
+        Ok(Value::Object(members)) => match members.get("error") {
+            Some(Value::String(error)) => {
+                let description = text(members.get("error_description"));
+                let words = if description.is_empty() { error.clone() } else { format!("{error}: {description}") };
+                Complaint { words: redact(&words), is_the_apis_own: members.contains_key("error_description") }
+            }
+            Some(Value::Object(error)) => {
+                let (message, reason) = (text(error.get("message")), text(error.get("reason")));
+                let is_the_apis_own = error.contains_key("code") && !reason.contains(ROUTER_REASON);
+                Complaint { words: redact(&format!("{message}: {reason}")), is_the_apis_own }
+            }
+            _ => Complaint { words: String::new(), is_the_apis_own: false },
+        },
+        // No JSON at all: a proxy's page. Its head helps to recognise it.
+        _ => Complaint { words: redact(&String::from_utf8_lossy(&body[..body.len().min(500)])), is_the_apis_own: false },
+    }
+}
+
+/// Whether an answer says that the set or key is absent. A 404 of anything but the API itself says nothing.
+pub(super) fn is_absent(received: &Received) -> bool {
+    received.status == 404 && complaint(&received.body).is_the_apis_own
+}
+
+/// The error that an answer without success is.
+pub(super) fn failure(call: &Call<'_>, received: &Received) -> Error {
+    let complaint = complaint(&received.body);
+    let retry_after = retry_after(&received.headers, received.date);
+    let kind = match received.status {
+        300..=399 => ErrorKind::Redirected,
+        400 if complaint.words.contains("Unable to serialize access") => ErrorKind::ConcurrentUpdate,
+        401 => ErrorKind::Unauthorized,
+        403 => ErrorKind::Forbidden,
+        404 | 405 if !complaint.is_the_apis_own => ErrorKind::NotTheAdminApi,
+        409 => ErrorKind::Conflict,
+        429 => ErrorKind::RateLimited { retry_after },
+        400..=499 => ErrorKind::Rejected,
+        500..=599 => ErrorKind::ServerFailed { retry_after },
+        _ => ErrorKind::Undecodable,
+    };
+    Error::new(call, kind, Some(received.status)).with_words(complaint.words)
+}
+
+/// `Retry-After` in seconds or as a date (RFC 9110 section 10.2.3), else `x-ratelimit-reset` in seconds as Ory Network sends it.
+fn retry_after(headers: &HeaderMap, date: Option<Timestamp>) -> Option<Duration> {
+    let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).map(str::trim);
+    if let Some(value) = text(header::RETRY_AFTER.as_str()) {
+        if let Ok(seconds) = value.parse() {
+            return Some(Duration::from_secs(seconds));
+        }
+        // Counted from the server's own time, so that a wrong clock here does not matter.
+        return Duration::try_from(parse_date(value)?.duration_since(date?)).ok();
+    }
+    text("x-ratelimit-reset")?.parse().ok().map(Duration::from_secs)
+}
+
+/// The `Date` header (RFC 9110 section 5.6.7).
+pub(super) fn date(headers: &HeaderMap) -> Option<Timestamp> {
+    parse_date(headers.get(header::DATE)?.to_str().ok()?)
+}
+
+fn parse_date(text: &str) -> Option<Timestamp> {
+    jiff::fmt::rfc2822::parse(text).ok().map(|moment| moment.timestamp())
+}
+
+/// A set in an answer. Every key has a kid of its own, or nothing may be concluded from the answer.
+pub(super) fn set(call: &Call<'_>, received: &Received) -> Result<JwkSet, Error> {
+    let set: JwkSet = parse(call, received)?;
+    for (index, key) in set.keys.iter().enumerate() {
+        let is_named = key.kid().is_some_and(|kid| !kid.is_empty());
+        if !is_named || set.keys[..index].iter().any(|other| other.kid() == key.kid()) {
+            return Err(undecodable(call, received, "a key has no kid, or the kid of another one"));
+        }
+    }
+    Ok(set)
+}
+
+/// The only key of a set in an answer, which must be the one that was asked for.
+pub(super) fn only_key(call: &Call<'_>, received: &Received, kid: &str) -> Result<Jwk, Error> {
+    let mut keys = set(call, received)?.keys;
+    match (keys.pop(), keys.is_empty()) {
+        (Some(key), true) => named(call, received, key, kid),
+        _ => Err(undecodable(call, received, "one key was asked for")),
+    }
+}
+
+/// A key in an answer, which must be the one that was asked for.
+pub(super) fn key(call: &Call<'_>, received: &Received, kid: &str) -> Result<Jwk, Error> {
+    let key = parse(call, received)?;
+    named(call, received, key, kid)
+}
+
+fn named(call: &Call<'_>, received: &Received, key: Jwk, kid: &str) -> Result<Jwk, Error> {
+    if key.kid() == Some(kid) { Ok(key) } else { Err(Error::new(call, ErrorKind::WrongKey, Some(received.status))) }
+}
+
+/// The version in an answer.
+pub(super) fn version(call: &Call<'_>, received: &Received) -> Result<String, Error> {
+    #[derive(Deserialize)]
+    struct Version {
+        version: String,
+    }
+    let Version { version } = parse(call, received)?;
+    Ok(version.chars().filter(|character| !character.is_control()).take(64).collect())
+}
+
+fn parse<T: serde::de::DeserializeOwned>(call: &Call<'_>, received: &Received) -> Result<T, Error> {
+    serde_json::from_slice(&received.body).map_err(|error| {
+        // The parser's own message may repeat a value.
+        undecodable(call, received, &format!("{:?} error at line {} column {}", error.classify(), error.line(), error.column()))
+    })
+}
+
+fn undecodable(call: &Call<'_>, received: &Received, why: &str) -> Error {
+    Error::new(call, ErrorKind::Undecodable, Some(received.status)).with_words(why.to_owned())
+}

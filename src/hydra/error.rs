@@ -1,0 +1,201 @@
+//! What can go wrong in a call.
+
+use std::{fmt, time::Duration};
+
+use super::operation::{Call, Operation};
+
+/// A call that failed: which operation, on which set and kid, what the server answered.
+///
+/// `Display` is for the operator's log and holds the server's own words, redacted and cut. [`Error::public_message`] is for anybody: a server's
+/// words may repeat credentials.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Error {
+    operation: Operation,
+    set: Option<String>,
+    kid: Option<String>,
+    status: Option<u16>,
+    kind: ErrorKind,
+    /// The words of the server or of a library, redacted.
+    words: Option<String>,
+}
+
+/// What happened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// No connection could be made: the request was not sent.
+    Unreachable,
+    /// The connection broke before the whole answer was there.
+    BrokenOff,
+    /// There was no whole answer in time.
+    TimedOut,
+    /// 3xx. Redirects are never followed: they could carry the token elsewhere.
+    Redirected,
+    /// A 404 that is not the API's own: a wrong path prefix, or a proxy that does not know the path.
+    NotTheAdminApi,
+    /// 401: the credentials are missing or wrong.
+    Unauthorized,
+    /// 403: the credentials do not suffice.
+    Forbidden,
+    /// 409: the kid exists already, or another writer was faster.
+    Conflict,
+    /// 429: too many requests.
+    RateLimited {
+        /// How long the server asked to wait.
+        retry_after: Option<Duration>,
+    },
+    /// 400 of a database that could not order two writers.
+    ConcurrentUpdate,
+    /// Another 4xx: the request cannot succeed as it is.
+    Rejected,
+    /// 5xx.
+    ServerFailed {
+        /// How long the server asked to wait.
+        retry_after: Option<Duration>,
+    },
+    /// The answer is longer than the limit.
+    TooLarge,
+    /// The answer has the right status and cannot be understood, so that nothing may be concluded from it.
+    Undecodable,
+    /// The answer is about another key than the one that was asked for.
+    WrongKey,
+    /// The id cannot be written as one segment of a URL: nothing was sent.
+    InvalidId,
+}
+
+impl Error {
+    pub(super) fn new(call: &Call<'_>, kind: ErrorKind, status: Option<u16>) -> Self {
+        Self { operation: call.operation, set: call.set.map(str::to_owned), kid: call.kid.map(str::to_owned), status, kind, words: None }
+    }
+
+    /// Adds words of a server or a library; they must be redacted.
+    pub(super) fn with_words(mut self, words: String) -> Self {
+        self.words = Some(words).filter(|words| !words.is_empty());
+        self
+    }
+
+    /// The operation.
+    pub fn operation(&self) -> Operation {
+        self.operation
+    }
+
+    /// The HTTP status, if there was an answer.
+    pub fn status(&self) -> Option<u16> {
+        self.status
+    }
+
+    /// What happened.
+    pub fn kind(&self) -> &ErrorKind {
+        &self.kind
+    }
+
+    /// What happened as one bounded word, for metrics and conditions.
+    pub fn reason(&self) -> &'static str {
+        match self.kind {
+            ErrorKind::Unreachable => "Unreachable",
+            ErrorKind::BrokenOff => "BrokenOff",
+            ErrorKind::TimedOut => "TimedOut",
+            ErrorKind::Redirected => "Redirected",
+            ErrorKind::NotTheAdminApi => "NotTheAdminApi",
+            ErrorKind::Unauthorized => "Unauthorized",
+            ErrorKind::Forbidden => "Forbidden",
+            ErrorKind::Conflict => "Conflict",
+            ErrorKind::RateLimited { .. } => "RateLimited",
+            ErrorKind::ConcurrentUpdate => "ConcurrentUpdate",
+            ErrorKind::Rejected => "Rejected",
+            ErrorKind::ServerFailed { .. } => "ServerFailed",
+            ErrorKind::TooLarge => "TooLarge",
+            ErrorKind::Undecodable => "Undecodable",
+            ErrorKind::WrongKey => "WrongKey",
+            ErrorKind::InvalidId => "InvalidId",
+        }
+    }
+
+    /// Whether a write may have taken effect, or may still: it was sent, and no answer said what became of it.
+    pub fn may_have_taken_effect(&self) -> bool {
+        let is_unanswered = match self.kind {
+            ErrorKind::BrokenOff | ErrorKind::TimedOut | ErrorKind::TooLarge | ErrorKind::Undecodable | ErrorKind::WrongKey => true,
+            // A server that fails may have stored first; a gateway that fails does not know.
+            ErrorKind::ServerFailed { .. } => self.status != Some(503),
+            _ => false,
+        };
+        is_unanswered && !self.operation.is_read()
+    }
+
+    /// Whether the same call may succeed later without anybody changing something.
+    pub fn is_transient(&self) -> bool {
+        matches!(
+            self.kind,
+            ErrorKind::Unreachable
+                | ErrorKind::BrokenOff
+                | ErrorKind::TimedOut
+                | ErrorKind::RateLimited { .. }
+                | ErrorKind::ConcurrentUpdate
+                | ErrorKind::Conflict
+                | ErrorKind::ServerFailed { .. }
+        )
+    }
+
+    /// Whether the kid exists already, or another writer was faster.
+    pub fn is_conflict(&self) -> bool {
+        matches!(self.kind, ErrorKind::Conflict | ErrorKind::ConcurrentUpdate)
+    }
+
+    /// Whether the answer came from something that is not the admin API.
+    pub fn is_not_the_admin_api(&self) -> bool {
+        self.kind == ErrorKind::NotTheAdminApi
+    }
+
+    /// How long the server asked to wait.
+    pub fn retry_after(&self) -> Option<Duration> {
+        match self.kind {
+            ErrorKind::RateLimited { retry_after } | ErrorKind::ServerFailed { retry_after } => retry_after,
+            _ => None,
+        }
+    }
+
+    /// What happened, in our words only.
+    pub fn public_message(&self) -> String {
+        let mut message = self.operation.as_str().to_owned();
+        for (label, id) in [("set", &self.set), ("kid", &self.kid)] {
+            if let Some(id) = id {
+                message.push_str(&format!(" {label} {}", id.escape_debug()));
+            }
+        }
+        message.push_str(": ");
+        message.push_str(match self.kind {
+            ErrorKind::Unreachable => "the admin API cannot be reached",
+            ErrorKind::BrokenOff => "the connection to the admin API broke",
+            ErrorKind::TimedOut => "the admin API did not answer in time",
+            ErrorKind::Redirected => "the admin API answers with a redirect, which is not followed; its url or pathPrefix is wrong",
+            ErrorKind::NotTheAdminApi => "what answers is not the admin API; its url or pathPrefix is wrong",
+            ErrorKind::Unauthorized => "the admin API wants other credentials",
+            ErrorKind::Forbidden => "the credentials do not suffice for the admin API",
+            ErrorKind::Conflict => "the kid exists, or another writer was faster",
+            ErrorKind::RateLimited { .. } => "the admin API asks to slow down",
+            ErrorKind::ConcurrentUpdate => "another writer was faster",
+            ErrorKind::Rejected => "the admin API refuses the request",
+            ErrorKind::ServerFailed { .. } => "the admin API failed",
+            ErrorKind::TooLarge => "the answer of the admin API is too large",
+            ErrorKind::Undecodable => "the answer of the admin API cannot be understood",
+            ErrorKind::WrongKey => "the admin API answered with another key",
+            ErrorKind::InvalidId => "the id cannot stand in an address",
+        });
+        if let Some(status) = self.status {
+            message.push_str(&format!(" (HTTP {status})"));
+        }
+        message
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.public_message())?;
+        match &self.words {
+            Some(words) => write!(f, ": {words}"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl std::error::Error for Error {}

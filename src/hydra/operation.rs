@@ -1,0 +1,78 @@
+//! The operations, and which of them may be repeated.
+
+use std::fmt;
+
+/// An operation of the admin API, by the name of its interface document.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Operation {
+    /// `POST /keys/{set}`
+    CreateJsonWebKeySet,
+    /// `GET /keys/{set}`
+    GetJsonWebKeySet,
+    /// `PUT /keys/{set}`
+    SetJsonWebKeySet,
+    /// `DELETE /keys/{set}`
+    DeleteJsonWebKeySet,
+    /// `GET /keys/{set}/{kid}`
+    GetJsonWebKey,
+    /// `PUT /keys/{set}/{kid}`
+    SetJsonWebKey,
+    /// `DELETE /keys/{set}/{kid}`
+    DeleteJsonWebKey,
+    /// `GET /health/ready`
+    GetReadiness,
+    /// `GET /version`
+    GetVersion,
+}
+
+impl Operation {
+    /// The operation's name, as logs and metrics write it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::CreateJsonWebKeySet => "create_json_web_key_set",
+            Self::GetJsonWebKeySet => "get_json_web_key_set",
+            Self::SetJsonWebKeySet => "set_json_web_key_set",
+            Self::DeleteJsonWebKeySet => "delete_json_web_key_set",
+            Self::GetJsonWebKey => "get_json_web_key",
+            Self::SetJsonWebKey => "set_json_web_key",
+            Self::DeleteJsonWebKey => "delete_json_web_key",
+            Self::GetReadiness => "get_readiness",
+            Self::GetVersion => "get_version",
+        }
+    }
+
+    /// Whether the operation changes nothing. Only these are repeated by the client itself.
+    pub fn is_read(self) -> bool {
+        matches!(self, Self::GetJsonWebKeySet | Self::GetJsonWebKey | Self::GetReadiness | Self::GetVersion)
+    }
+
+    /// Whether a caller may send the same request again without knowing what became of the first: a read; a DELETE, which answers 204 for
+    /// what is gone; a POST that names its kid, which answers 409 for what is there. A PUT may not: it moves the key to the front, so that it
+    /// signs, and drops trust grants that refer to it.
+    pub fn is_safe_to_repeat(self) -> bool {
+        !matches!(self, Self::SetJsonWebKeySet | Self::SetJsonWebKey)
+    }
+
+    pub(super) fn method(self) -> http::Method {
+        match self {
+            Self::CreateJsonWebKeySet => http::Method::POST,
+            Self::SetJsonWebKeySet | Self::SetJsonWebKey => http::Method::PUT,
+            Self::DeleteJsonWebKeySet | Self::DeleteJsonWebKey => http::Method::DELETE,
+            Self::GetJsonWebKeySet | Self::GetJsonWebKey | Self::GetReadiness | Self::GetVersion => http::Method::GET,
+        }
+    }
+}
+
+impl fmt::Display for Operation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// One call: what it does and to what.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Call<'id> {
+    pub(super) operation: Operation,
+    pub(super) set: Option<&'id str>,
+    pub(super) kid: Option<&'id str>,
+}
