@@ -1,6 +1,10 @@
 //! Integration tests: one module per subject.
 
 #[cfg(feature = "emulator")]
+mod emulator;
+#[cfg(feature = "emulator")]
 mod emulator_recording;
+#[cfg(feature = "emulator")]
+mod emulator_store;
 #[cfg(feature = "emulator")]
 mod raw_http;
