@@ -6,5 +6,6 @@ mod emulator;
 mod emulator_recording;
 #[cfg(feature = "emulator")]
 mod emulator_store;
+mod jwk;
 #[cfg(feature = "emulator")]
 mod raw_http;
