@@ -204,7 +204,7 @@ async fn a_file_that_is_something_else_is_refused_without_repeating_it() {
     let file = tempfile::NamedTempFile::new().expect("a file");
     std::fs::write(file.path(), r#"{"s":"secret"}"#).expect("written");
     let options = EmulatorOptions { file: Some(file.path().to_owned()), ..EmulatorOptions::default() };
-    let error = Emulator::start(options).await.err().expect("an error");
+    let error = Emulator::start(options).await.expect_err("no such file");
     assert!(matches!(error, EmulatorError::File { .. }));
     assert!(!format!("{error} {error:?}").contains("secret"));
 }

@@ -1,6 +1,6 @@
 //! What holds for any key: nothing private leaks, whatever it is and however broken.
 
-use jwk_operator::jwk::{Jwk, JwkSet};
+use jwk_operator::jwk::{Jwk, JwkSet, PublicJwk, PublicJwkSet};
 use proptest::prelude::*;
 use serde_json::{Map, Value};
 
@@ -117,8 +117,18 @@ proptest! {
     }
 
     #[test]
-    fn serde_errors_show_nothing(value in secret()) {
-        for error in [serde_json::from_value::<Jwk>(value.clone()).err(), serde_json::from_value::<jwk_operator::jwk::PublicJwk>(value).err()].into_iter().flatten() {
+    fn serde_errors_show_nothing(value in secret(), in_a_set in any::<bool>()) {
+        let value = if in_a_set { serde_json::json!({ "keys": value }) } else { value };
+        let text = value.to_string();
+        let errors = [
+            serde_json::from_value::<Jwk>(value.clone()).err(),
+            serde_json::from_value::<PublicJwk>(value.clone()).err(),
+            serde_json::from_value::<JwkSet>(value.clone()).err(),
+            serde_json::from_value::<PublicJwkSet>(value).err(),
+            serde_json::from_str::<JwkSet>(&text).err(),
+            serde_json::from_str::<Vec<Jwk>>(&format!("[{text}]")).err(),
+        ];
+        for error in errors.into_iter().flatten() {
             prop_assert!(!error.to_string().contains(SECRET), "{}", error);
         }
     }
