@@ -6,7 +6,7 @@ use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
 use serde_json::{Map, Value};
 use zeroize::Zeroize;
 
-use super::{IncompleteKey, PublicJwk, Thumbprint, public, thumbprint};
+use super::{IncompleteKey, ParseError, PublicJwk, Thumbprint, public, thumbprint};
 
 /// Members that are private wherever they stand (RFC 7518 sections 6.2.2, 6.3.2, 6.4.1; RFC 8037 section 2).
 const PRIVATE_MEMBERS: [&str; 8] = ["d", "p", "q", "dp", "dq", "qi", "oth", "k"];
@@ -114,13 +114,7 @@ impl fmt::Debug for Jwk {
 impl<'de> Deserialize<'de> for Jwk {
     /// Any JSON object with a `kty` that is a string (RFC 7517 section 4.1 requires it). The error never repeats a value.
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let Ok(Value::Object(members)) = Value::deserialize(deserializer) else {
-            return Err(D::Error::custom("a JWK is a JSON object"));
-        };
-        let key = Self(members);
-        if key.kty().is_none() {
-            return Err(D::Error::custom("a JWK needs the member kty, a string"));
-        }
-        Ok(key)
+        let value = Value::deserialize(deserializer).map_err(|_| D::Error::custom(ParseError::KeyIsNoObject))?;
+        Self::from_value(value).map_err(D::Error::custom)
     }
 }

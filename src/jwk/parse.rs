@@ -45,7 +45,7 @@ impl Jwk {
         Self::from_value(json(bytes)?)
     }
 
-    fn from_value(value: Value) -> Result<Self, ParseError> {
+    pub(super) fn from_value(value: Value) -> Result<Self, ParseError> {
         let key = Self::from_members(object(value).ok_or(ParseError::KeyIsNoObject)?);
         if key.kty().is_none() { Err(ParseError::MissingType) } else { Ok(key) }
     }
@@ -58,7 +58,11 @@ impl JwkSet {
     /// [`ParseError`] if the bytes are no JSON object with a list of keys, each with a `kty`. One bad key makes the set bad: a set that is read in
     /// part would look like one from which keys were removed.
     pub fn parse(bytes: &[u8]) -> Result<Self, ParseError> {
-        let mut members = object(json(bytes)?).ok_or(ParseError::NotASet)?;
+        Self::from_value(json(bytes)?)
+    }
+
+    pub(super) fn from_value(value: Value) -> Result<Self, ParseError> {
+        let mut members = object(value).ok_or(ParseError::NotASet)?;
         let keys = members.remove("keys");
         members.iter_mut().for_each(|(_, value)| overwrite(value));
         let Some(Value::Array(values)) = keys.map(wiped_unless_list) else { return Err(ParseError::NotASet) };

@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
 use serde_json::{Map, Value};
 
-use super::{IncompleteKey, Jwk, Thumbprint};
+use super::{IncompleteKey, Jwk, JwkSet, Thumbprint};
 
 /// Members that may be published for every known type (RFC 7517 section 4).
 const COMMON_MEMBERS: [&str; 8] = ["kty", "kid", "use", "alg", "x5u", "x5c", "x5t", "x5t#S256"];
@@ -66,10 +66,19 @@ impl JsonSchema for PublicJwk {
 }
 
 /// A set of public halves, ready to be published.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct PublicJwkSet {
     /// The keys.
     pub keys: Vec<PublicJwk>,
+}
+
+impl<'de> Deserialize<'de> for PublicJwkSet {
+    /// Reads a set and keeps the public halves only. A key without a public half is an error, which never repeats a value.
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let keys = JwkSet::deserialize(deserializer)?.keys;
+        let halves = keys.iter().map(|key| public_half(key).ok_or_else(|| D::Error::custom("a key of this kty has no public half")));
+        Ok(Self { keys: halves.collect::<Result<_, _>>()? })
+    }
 }
 
 /// Copies the members on the allow-list of the key's type, each only in the shape the RFC gives it: a nested object could carry anything.

@@ -33,7 +33,8 @@ struct Subject {
 async fn every_case_is_answered_as_recorded() {
     let real = env::var("JWK_OPERATOR_TEST_ADMIN_URL").ok();
     let emulator = Emulator::start(EmulatorOptions::default()).await.expect("the emulator starts");
-    let run = format!("t{:x}-{:x}", std::process::id(), jiff::Timestamp::now().as_nanosecond());
+    // Ten characters: the recorded ids of 244 characters stay below the 255 that every database takes.
+    let run = format!("{:010x}", jiff::Timestamp::now().as_microsecond() & 0xff_ffff_ffff);
     let subject = Subject { is_real: real.is_some(), url: real.unwrap_or_else(|| emulator.url().to_owned()), run };
     let cases: Vec<Value> = serde_json::from_str(CASES).expect("cases");
     let recording: Vec<Value> = serde_json::from_str(RECORDING).expect("recording");
@@ -83,11 +84,8 @@ fn with_captured(body: &Value, captured: &HashMap<String, Value>) -> Value {
 }
 
 fn compare(subject: &Subject, method: &str, path: &str, expected: &Value, answer: &Answer) -> Vec<String> {
-    // Older versions answer 405 for methods that they do not know and have no path without /admin.
-    let is_routing =
-        method == "PATCH" || (method == "POST" && path.matches('/').count() == 4) || path.starts_with("/keys/") || path.contains("/../");
-    if subject.is_real && is_routing && answer.status != expected["status"] {
-        return if (300..500).contains(&answer.status) { Vec::new() } else { vec![format!("status {}", answer.status)] };
+    if subject.is_real && answer.status != expected["status"] && depends_on_the_server(method, path, answer.status) {
+        return Vec::new();
     }
     let mut differences = Vec::new();
     if answer.status != expected["status"] {
@@ -123,6 +121,14 @@ fn compare(subject: &Subject, method: &str, path: &str, expected: &Value, answer
         compare_json("", wanted, &answer.json(), &mut differences);
     }
     differences
+}
+
+/// Older versions answer 405 for methods that they do not know, have no path without /admin, redirect with 301 and do not route `%2F`. Other
+/// databases than SQLite fail with ids over 255 characters.
+fn depends_on_the_server(method: &str, path: &str, status: u16) -> bool {
+    let is_unknown_method = method == "PATCH" || (method == "POST" && path.matches('/').count() == 4);
+    let is_routing = is_unknown_method || path.starts_with("/keys/") || path.contains("/../") || path.contains("%2");
+    (is_routing && (300..500).contains(&status)) || (status == 500 && path.split('/').any(|segment| segment.len() > 255))
 }
 
 /// Compares without ever writing a value that could be private.

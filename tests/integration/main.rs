@@ -1,7 +1,12 @@
 //! Integration tests: one module per subject.
 
 #[cfg(feature = "emulator")]
+mod emulator;
+#[cfg(feature = "emulator")]
 mod emulator_recording;
+#[cfg(feature = "emulator")]
+mod emulator_store;
+mod jwk;
 #[cfg(feature = "emulator")]
 mod raw_http;
 #[cfg(feature = "emulator")]

@@ -1,7 +1,7 @@
 //! Starting and stopping.
 
 use std::{
-    io,
+    fmt, io,
     net::SocketAddr,
     path::PathBuf,
     sync::{
@@ -57,6 +57,12 @@ pub struct Emulator {
     shared: Arc<Shared>,
     address: SocketAddr,
     running: Option<Running>,
+}
+
+impl fmt::Debug for Emulator {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Emulator").field("url", &self.url()).field("running", &self.running.is_some()).finish_non_exhaustive()
+    }
 }
 
 struct Running {
