@@ -113,7 +113,7 @@ call_admin() { request "$admin_url" "$@"; }
 request() {
   local url=$1 method=$2 path=$3 host status line
   if command -v curl >/dev/null; then
-    curl --silent --show-error --fail-with-body --max-time 10 --request "$method" "$url$path" && echo
+    curl --silent --fail-with-body --max-time 10 --request "$method" "$url$path" && echo
     return
   fi
   host=${url#http://}

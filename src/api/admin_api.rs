@@ -1,10 +1,7 @@
 //! `AdminApi`: who may reach which remote sets, and how.
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
-use kube::{
-    CustomResource, KubeSchema,
-    core::Duration,
-};
+use kube::{CustomResource, KubeSchema, core::Duration};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 

@@ -10,7 +10,9 @@ mod public_key;
 mod publish;
 mod status;
 
-pub use admin_api::{AccessRule, AdminApi, AdminApiSpec, AdminApiStatus, Authentication, BearerToken, CaRef, CaRefKind, Namespaces, SecretKeyRef, Tls};
+pub use admin_api::{
+    AccessRule, AdminApi, AdminApiSpec, AdminApiStatus, Authentication, BearerToken, CaRef, CaRefKind, Namespaces, SecretKeyRef, Tls,
+};
 pub use conditions::{ConditionType, Reason};
 pub use crd::{crds, crds_yaml};
 pub use json_web_key_set::{

@@ -168,7 +168,11 @@ fn decode_created(call: &Call<'_>, received: &Received) -> Result<Jwk, Error> {
     decode::only_key(call, received, call.kid.unwrap_or_default())
 }
 
-fn answer<'id, T>(call: &Call<'id>, received: Received, decode: impl FnOnce(&Call<'id>, &Received) -> Result<T, Error>) -> Result<Answer<T>, Error> {
+fn answer<'id, T>(
+    call: &Call<'id>,
+    received: Received,
+    decode: impl FnOnce(&Call<'id>, &Received) -> Result<T, Error>,
+) -> Result<Answer<T>, Error> {
     if (200..300).contains(&received.status) {
         Ok(Answer { value: decode(call, &received)?, date: received.date })
     } else {

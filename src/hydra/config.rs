@@ -49,11 +49,22 @@ impl Config {
     /// [`ConfigError::InvalidUrl`].
     pub fn new(url: &str) -> Result<Self, ConfigError> {
         let base = Url::parse(url).map_err(|_| ConfigError::InvalidUrl)?;
-        let is_bare = base.path() == "/" && base.query().is_none() && base.fragment().is_none() && base.username().is_empty() && base.password().is_none();
+        let is_bare = base.path() == "/"
+            && base.query().is_none()
+            && base.fragment().is_none()
+            && base.username().is_empty()
+            && base.password().is_none();
         if !matches!(base.scheme(), "http" | "https") || !base.has_host() || !is_bare {
             return Err(ConfigError::InvalidUrl);
         }
-        Ok(Self { base, path_prefix: "/admin".to_owned(), token: None, ca_bundle: None, timeout: DEFAULT_TIMEOUT, longest_answer: LONGEST_ANSWER })
+        Ok(Self {
+            base,
+            path_prefix: "/admin".to_owned(),
+            token: None,
+            ca_bundle: None,
+            timeout: DEFAULT_TIMEOUT,
+            longest_answer: LONGEST_ANSWER,
+        })
     }
 
     /// What stands before `/keys`: `/admin`, or `""` for Hydra 1.x.
@@ -61,7 +72,11 @@ impl Config {
     /// # Errors
     /// [`ConfigError::InvalidPathPrefix`].
     pub fn path_prefix(mut self, prefix: &str) -> Result<Self, ConfigError> {
-        let is_plain = |segment: &str| !segment.is_empty() && !segment.chars().all(|c| c == '.') && segment.bytes().all(|c| c.is_ascii_alphanumeric() || b"-._~".contains(&c));
+        let is_plain = |segment: &str| {
+            !segment.is_empty()
+                && !segment.chars().all(|c| c == '.')
+                && segment.bytes().all(|c| c.is_ascii_alphanumeric() || b"-._~".contains(&c))
+        };
         let is_valid = prefix.is_empty() || prefix.strip_prefix('/').is_some_and(|segments| segments.split('/').all(is_plain));
         if !is_valid {
             return Err(ConfigError::InvalidPathPrefix);
@@ -107,7 +122,10 @@ impl Config {
             .connect_timeout(CONNECT_TIMEOUT.min(self.timeout))
             .tls_version_min(tls::Version::TLS_1_2);
         if let Some(pem) = &self.ca_bundle {
-            let certificates = Certificate::from_pem_bundle(pem).ok().filter(|certificates| !certificates.is_empty()).ok_or(ConfigError::InvalidCaBundle)?;
+            let certificates = Certificate::from_pem_bundle(pem)
+                .ok()
+                .filter(|certificates| !certificates.is_empty())
+                .ok_or(ConfigError::InvalidCaBundle)?;
             http = http.tls_certs_only(certificates);
         } else if self.base.scheme() == "http" {
             // Without this the system's certificates are loaded although nothing uses them, which fails in an image that has none.
@@ -121,7 +139,11 @@ impl Config {
 
 impl fmt::Debug for Config {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Config").field("base", &self.base.as_str()).field("path_prefix", &self.path_prefix).field("timeout", &self.timeout).finish_non_exhaustive()
+        f.debug_struct("Config")
+            .field("base", &self.base.as_str())
+            .field("path_prefix", &self.path_prefix)
+            .field("timeout", &self.timeout)
+            .finish_non_exhaustive()
     }
 }
 

@@ -46,12 +46,20 @@ impl Transport {
             Err(_) => Err(Error::new(call, ErrorKind::TimedOut, None)),
         };
         let status = result.as_ref().map_or_else(Error::status, |received| Some(received.status));
-        tracing::debug!(operation = call.operation.as_str(), set = call.set, kid = call.kid, status, milliseconds = started.elapsed().as_millis(), "admin API call");
+        tracing::debug!(
+            operation = call.operation.as_str(),
+            set = call.set,
+            kid = call.kid,
+            status,
+            milliseconds = started.elapsed().as_millis(),
+            "admin API call"
+        );
         result
     }
 
     async fn send_repeatedly(&self, call: &Call<'_>, body: Option<&[u8]>) -> Result<Received, Error> {
-        let mut pauses = ExponentialBuilder::default().with_min_delay(Duration::from_millis(100)).with_max_times(REPEATS).with_jitter().build();
+        let mut pauses =
+            ExponentialBuilder::default().with_min_delay(Duration::from_millis(100)).with_max_times(REPEATS).with_jitter().build();
         loop {
             let result = self.send_once(call, body).await;
             let is_passing = match &result {
@@ -66,7 +74,10 @@ impl Transport {
     }
 
     async fn send_once(&self, call: &Call<'_>, body: Option<&[u8]>) -> Result<Received, Error> {
-        let mut request = self.http.request(call.operation.method(), url::of(&self.base, &self.path_prefix, call)?).header(header::ACCEPT, "application/json");
+        let mut request = self
+            .http
+            .request(call.operation.method(), url::of(&self.base, &self.path_prefix, call)?)
+            .header(header::ACCEPT, "application/json");
         if let Some(token) = &self.token {
             request = request.bearer_auth(token.expose_secret());
         }
@@ -75,9 +86,16 @@ impl Transport {
         }
         let mut response = request.send().await.map_err(|error| failed_to_send(call, &error))?;
         let status = response.status().as_u16();
-        let mut received = Received { status, date: decode::date(response.headers()), headers: response.headers().clone(), body: Zeroizing::new(Vec::new()) };
+        let mut received = Received {
+            status,
+            date: decode::date(response.headers()),
+            headers: response.headers().clone(),
+            body: Zeroizing::new(Vec::new()),
+        };
         // Reserved at once, so that growing does not leave copies of private keys behind.
-        received.body.reserve_exact(response.content_length().map_or(0, |length| usize::try_from(length).unwrap_or(usize::MAX)).min(self.longest_answer));
+        received.body.reserve_exact(
+            response.content_length().map_or(0, |length| usize::try_from(length).unwrap_or(usize::MAX)).min(self.longest_answer),
+        );
         while let Some(chunk) = response.chunk().await.map_err(|error| broken_off(call, status, &error))? {
             if received.body.len() + chunk.len() > self.longest_answer {
                 return Err(Error::new(call, ErrorKind::TooLarge, Some(status)));

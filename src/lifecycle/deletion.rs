@@ -47,8 +47,14 @@ pub(super) fn next(desired: &Desired, seen: &Observed, now: Timestamp) -> Option
     if seen.writes_blocked_until(now).is_some() {
         return None;
     }
-    let mut own: Vec<(Option<Slot>, &str)> =
-        seen.live.keys.iter().filter(|key| is_own(desired, seen, key)).filter_map(Jwk::kid).map(|kid| (slot_of(desired, kid), kid)).collect();
+    let mut own: Vec<(Option<Slot>, &str)> = seen
+        .live
+        .keys
+        .iter()
+        .filter(|key| is_own(desired, seen, key))
+        .filter_map(Jwk::kid)
+        .map(|kid| (slot_of(desired, kid), kid))
+        .collect();
     own.sort();
     let Some((_, oldest)) = own.first() else {
         return Some(Step::RemoveFinalizer { retained: false });
@@ -71,6 +77,7 @@ fn is_own(desired: &Desired, seen: &Observed, key: &Jwk) -> bool {
         Source::Public { kid: supplied, thumbprint: wanted, .. } => supplied == kid && thumbprint(key).as_ref() == Some(wanted),
         Source::Generate { .. } => false,
     });
-    let is_recorded = seen.record.keys.get(kid).is_some_and(|record| record.state != KeyState::Unmanaged && record.thumbprint == thumbprint(key));
+    let is_recorded =
+        seen.record.keys.get(kid).is_some_and(|record| record.state != KeyState::Unmanaged && record.thumbprint == thumbprint(key));
     slot_of(desired, kid).is_some() || is_supplied || is_recorded
 }

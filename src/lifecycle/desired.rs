@@ -4,7 +4,10 @@ use jiff::Timestamp;
 use kube::ResourceExt as _;
 
 use super::{access, kid, target::TargetId};
-use crate::api::{AdminApiSpec, Algorithm, DeletionPolicy, Generate, JsonWebKeySet, KeySource, KeyUse, Mode, PublicKey, PublishTarget, Reason, TargetKind, UnmanagedKeys};
+use crate::api::{
+    AdminApiSpec, Algorithm, DeletionPolicy, Generate, JsonWebKeySet, KeySource, KeyUse, Mode, PublicKey, PublishTarget, Reason,
+    TargetKind, UnmanagedKeys,
+};
 use crate::jwk::{Jwk, PublicJwk, Thumbprint};
 
 /// The data key of a target that names none.

@@ -1,6 +1,6 @@
 //! What is worth an event: steps, as a person wants to hear of them.
 
-use super::{step::{CreateCause, DeleteCause, PutCause, Step}};
+use super::step::{CreateCause, DeleteCause, PutCause, Step};
 use crate::api::Reason;
 
 /// Something that happened to a set.

@@ -4,7 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::{record::Record, target::{HeldTarget, TargetId, TargetState}};
+use super::{
+    record::Record,
+    target::{HeldTarget, TargetId, TargetState},
+};
 use crate::api::KeyState;
 use crate::jwk::{Jwk, JwkSet};
 

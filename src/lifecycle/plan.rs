@@ -7,7 +7,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::{Desired, Observed, deletion, kid::{self, Slot}, record::Record, step::Step};
+use super::{
+    Desired, Observed, deletion,
+    kid::{self, Slot},
+    record::Record,
+    step::Step,
+};
 use crate::api::{Mode, Origin, Reason};
 use crate::jwk::PublicJwk;
 
@@ -127,7 +132,8 @@ pub(super) fn is_first_pass(seen: &Observed) -> bool {
 pub(super) fn origin(desired: &Desired, seen: &Observed) -> Origin {
     let first_slot = Slot::at(desired.created);
     seen.record.origin.unwrap_or_else(|| {
-        let is_ours = |kid: Option<&str>| kid.and_then(|kid| kid::parse_generated(&desired.set, kid)).is_some_and(|(_, slot)| slot == first_slot);
+        let is_ours =
+            |kid: Option<&str>| kid.and_then(|kid| kid::parse_generated(&desired.set, kid)).is_some_and(|(_, slot)| slot == first_slot);
         if seen.live.keys.iter().all(|key| is_ours(key.kid())) { Origin::Created } else { Origin::Found }
     })
 }
@@ -185,7 +191,8 @@ impl Assessor<'_> {
 
     fn finish(mut self) -> Assessment {
         if let Some(skew) = self.seen.clock_skew.filter(|_| !self.seen.trusts_clock()) {
-            let message = format!("the clocks of the operator and the admin API differ by {} s: nothing is timed until they agree", skew.as_secs());
+            let message =
+                format!("the clocks of the operator and the admin API differ by {} s: nothing is timed until they agree", skew.as_secs());
             self.notice(Reason::ClockSkew, message);
         }
         self.steps.sort_by_key(|(rank, _)| *rank);
@@ -237,7 +244,9 @@ fn must_be_stored_ahead(desired: &Desired, seen: &Observed, step: &Step) -> bool
         Step::CreateKey { kid, .. } if is_first_pass(seen) => {
             kid::parse_generated(&desired.set, kid).is_none_or(|(_, slot)| slot != Slot::at(desired.created))
         }
-        Step::CreateKey { kid, .. } | Step::CreateSymmetricKey { kid, .. } => seen.stored.origin.is_none() || !seen.stored.keys.contains_key(kid),
+        Step::CreateKey { kid, .. } | Step::CreateSymmetricKey { kid, .. } => {
+            seen.stored.origin.is_none() || !seen.stored.keys.contains_key(kid)
+        }
         Step::PutKey { key, .. } => {
             let is_known = key.kid().and_then(|kid| seen.stored.keys.get(kid)).is_some();
             seen.stored.origin.is_none() || !is_known

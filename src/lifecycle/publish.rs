@@ -28,7 +28,8 @@ impl Assessor<'_> {
         for key in &self.seen.live.keys {
             let Some(kid) = key.kid() else { continue };
             let record = self.record.keys.get(kid);
-            let leaves_at_once = key.key_use() == Some("enc") && key.is_private() && record.is_some_and(|record| record.state == KeyState::Retired);
+            let leaves_at_once =
+                key.key_use() == Some("enc") && key.is_private() && record.is_some_and(|record| record.state == KeyState::Retired);
             if self.expired.contains(kid) || leaves_at_once {
                 continue;
             }
@@ -74,17 +75,22 @@ impl Assessor<'_> {
                 Severity::Stalled,
                 format!("{} exists and is not the operator's: it is left as it is; publish under another name, or remove it", target.id),
             ),
-            Some(TargetState::Failed(why)) => self.untargetable(Reason::TargetFailed, Severity::Waiting, format!("{} cannot be written: {why}", target.id)),
+            Some(TargetState::Failed(why)) => {
+                self.untargetable(Reason::TargetFailed, Severity::Waiting, format!("{} cannot be written: {why}", target.id))
+            }
         }
     }
 
     /// Removes the operator's own objects that `publish` no longer asks for.
     fn remove_dropped(&mut self) {
-        let dropped: Vec<_> = self.seen.targets.keys().filter(|id| !self.desired.targets.iter().any(|target| target.id == **id)).cloned().collect();
+        let dropped: Vec<_> =
+            self.seen.targets.keys().filter(|id| !self.desired.targets.iter().any(|target| target.id == **id)).cloned().collect();
         for id in dropped {
             match self.seen.targets.get(&id) {
                 Some(TargetState::Held(held)) => self.add(Rank::Publish, Step::RemoveTarget { uid: held.uid.clone(), id }),
-                Some(TargetState::Failed(why)) => self.untargetable(Reason::TargetFailed, Severity::Waiting, format!("{id} cannot be removed: {why}")),
+                Some(TargetState::Failed(why)) => {
+                    self.untargetable(Reason::TargetFailed, Severity::Waiting, format!("{id} cannot be removed: {why}"))
+                }
                 Some(TargetState::Absent | TargetState::Foreign) => {
                     self.record.targets.remove(&id);
                 }

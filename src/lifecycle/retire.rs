@@ -104,7 +104,8 @@ impl Assessor<'_> {
     fn tell_if_last(&mut self, kid: &str) {
         let can_be_replaced = self.desired.entries.iter().any(|entry| matches!(entry.source, Source::Generate { .. }));
         if !can_be_replaced {
-            let message = format!("kid {kid} is no longer in spec.keys but stays: no entry of set {} can sign in its place", self.desired.set);
+            let message =
+                format!("kid {kid} is no longer in spec.keys but stays: no entry of set {} can sign in its place", self.desired.set);
             self.notice(Reason::LastPrivateKey, message);
         }
     }
@@ -118,7 +119,8 @@ impl Assessor<'_> {
             // A key that was made and published before a crash is known to the targets only.
             let is_recorded = self.record.keys.get(&kid).is_some_and(|record| record.state != KeyState::Planned);
             if !is_recorded {
-                let record = KeyRecord { thumbprint: key.thumbprint().ok(), jwk: Some(key), ..KeyRecord::new(Some(name), KeyState::Retired) };
+                let record =
+                    KeyRecord { thumbprint: key.thumbprint().ok(), jwk: Some(key), ..KeyRecord::new(Some(name), KeyState::Retired) };
                 self.record.keys.insert(kid, record);
             }
         }

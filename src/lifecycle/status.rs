@@ -55,7 +55,13 @@ pub fn unconnected(resource: &JsonWebKeySet, previous: &JsonWebKeySetStatus, fai
     let refusal = Refusal { reason: failure.reason, message: failure.message.clone() };
     let mut status = refused(previous, generation, &set_id(resource), &refusal, now);
     if resource.metadata.deletion_timestamp.is_some() {
-        status.conditions = conditions(&previous.conditions, blocked_findings(&status.set.clone().unwrap_or_default(), failure.reason, &failure.message), &[ConditionType::Published], generation, now);
+        status.conditions = conditions(
+            &previous.conditions,
+            blocked_findings(&status.set.clone().unwrap_or_default(), failure.reason, &failure.message),
+            &[ConditionType::Published],
+            generation,
+            now,
+        );
     }
     status
 }
@@ -83,7 +89,13 @@ fn shorten(error: &str) -> String {
 ///
 /// `seen` is what the pass saw last, `None` if it did not get to see the remote set. An outage during a mere look changes nothing: what is
 /// published is still right.
-pub fn status(desired: &Desired, seen: Option<&Observed>, previous: &JsonWebKeySetStatus, outcome: &Outcome, now: Timestamp) -> JsonWebKeySetStatus {
+pub fn status(
+    desired: &Desired,
+    seen: Option<&Observed>,
+    previous: &JsonWebKeySetStatus,
+    outcome: &Outcome,
+    now: Timestamp,
+) -> JsonWebKeySetStatus {
     let failure = match outcome {
         Outcome::Failed(failure) => Some(failure),
         Outcome::Done | Outcome::Underway => None,
@@ -137,21 +149,34 @@ struct Finding {
     message: String,
 }
 
-fn findings(desired: &Desired, seen: Option<&Observed>, assessment: Option<&Assessment>, outcome: &Outcome, now: Timestamp) -> Vec<Finding> {
+fn findings(
+    desired: &Desired,
+    seen: Option<&Observed>,
+    assessment: Option<&Assessment>,
+    outcome: &Outcome,
+    now: Timestamp,
+) -> Vec<Finding> {
     let troubles = assessment.map_or(&[][..], |assessment| &assessment.troubles);
     let failed = match outcome {
         Outcome::Failed(failure) => Some(failure_trouble(failure)),
         Outcome::Done | Outcome::Underway => None,
     };
     let waiting = seen.zip(assessment).and_then(|(seen, assessment)| still_due(desired, seen, assessment, now));
-    let worst = |publication: bool| troubles.iter().filter(move |trouble| trouble.publication == publication && trouble.severity != Severity::Notice).max_by_key(|trouble| trouble.severity);
+    let worst = |publication: bool| {
+        troubles
+            .iter()
+            .filter(move |trouble| trouble.publication == publication && trouble.severity != Severity::Notice)
+            .max_by_key(|trouble| trouble.severity)
+    };
     let sync_trouble = failed.as_ref().or_else(|| worst(false)).or(waiting.as_ref());
     let publication_trouble = worst(true);
 
     let mut findings = Vec::with_capacity(4);
     let notice = troubles.iter().find(|trouble| trouble.severity == Severity::Notice);
     match sync_trouble.or(publication_trouble) {
-        Some(trouble) => findings.push(Finding { kind: ConditionType::Ready, holds: false, reason: trouble.reason, message: trouble.message.clone() }),
+        Some(trouble) => {
+            findings.push(Finding { kind: ConditionType::Ready, holds: false, reason: trouble.reason, message: trouble.message.clone() })
+        }
         None => findings.push(Finding {
             kind: ConditionType::Ready,
             holds: true,
@@ -193,7 +218,10 @@ fn still_due(desired: &Desired, seen: &Observed, assessment: &Assessment, now: T
     let (reason, message) = match seen.writes_blocked_until(now) {
         Some(until) => (
             Reason::WaitingForLateAnswer,
-            format!("a write to set {} may have been sent and not answered: the next one waits until {until:.0}, then the set is read again", desired.set),
+            format!(
+                "a write to set {} may have been sent and not answered: the next one waits until {until:.0}, then the set is read again",
+                desired.set
+            ),
         ),
         None => (Reason::Progressing, format!("set {} is being brought in line, {} steps are left", desired.set, assessment.steps.len())),
     };
@@ -218,7 +246,9 @@ fn deletion_findings(desired: &Desired, seen: Option<&Observed>, failure: Option
 
 /// Why a resource cannot go yet, and the way out.
 fn blocked_findings(set: &str, reason: Reason, why: &str) -> Vec<Finding> {
-    let message = format!("set {set} cannot be deleted yet: {why}; to let the resource go and leave the remote set, set spec.deletionPolicy to Retain");
+    let message = format!(
+        "set {set} cannot be deleted yet: {why}; to let the resource go and leave the remote set, set spec.deletionPolicy to Retain"
+    );
     let no = |kind| Finding { kind, holds: false, reason, message: message.clone() };
     vec![no(ConditionType::Ready), no(ConditionType::Synced), Finding { holds: true, ..no(ConditionType::DeletionBlocked) }]
 }

@@ -2,7 +2,10 @@
 
 use jiff::Timestamp;
 
-use super::{record::Record, target::{HeldTarget, TargetContent, TargetId}};
+use super::{
+    record::Record,
+    target::{HeldTarget, TargetContent, TargetId},
+};
 use crate::api::{Algorithm, KeyUse};
 use crate::jwk::Jwk;
 

@@ -144,7 +144,11 @@ impl Assessor<'_> {
         record.planned_at = record.planned_at.or(Some(self.now).filter(|now| self.seen.writes_blocked_until(*now).is_none()));
         self.explained.insert(kid.clone());
         let cause = if newest.is_some() { CreateCause::Lost } else { CreateCause::New };
-        let step = if alg.is_symmetric() { Step::CreateSymmetricKey { kid, alg, key_use, cause } } else { Step::CreateKey { kid, alg, key_use, cause } };
+        let step = if alg.is_symmetric() {
+            Step::CreateSymmetricKey { kid, alg, key_use, cause }
+        } else {
+            Step::CreateKey { kid, alg, key_use, cause }
+        };
         self.add(Rank::Create, step);
     }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use aws_lc_rs::digest;
 
 use super::desired::Target;
-use crate::api::{MANAGED_BY_LABEL, FIELD_MANAGER, MANAGED_METADATA_ANNOTATION, SET_ANNOTATION, TargetKind};
+use crate::api::{FIELD_MANAGER, MANAGED_BY_LABEL, MANAGED_METADATA_ANNOTATION, SET_ANNOTATION, TargetKind};
 use crate::jwk::{PublicJwk, PublicJwkSet};
 
 /// Names one target.
@@ -97,14 +97,17 @@ impl TargetContent {
 
     /// The annotations of `self` that must go when `wanted` is written.
     pub fn stale_annotations<'held>(&'held self, wanted: &'held Self) -> impl Iterator<Item = &'held str> {
-        let marker = (!wanted.annotations.contains_key(MANAGED_METADATA_ANNOTATION) && self.annotations.contains_key(MANAGED_METADATA_ANNOTATION))
-            .then_some(MANAGED_METADATA_ANNOTATION);
+        let marker = (!wanted.annotations.contains_key(MANAGED_METADATA_ANNOTATION)
+            && self.annotations.contains_key(MANAGED_METADATA_ANNOTATION))
+        .then_some(MANAGED_METADATA_ANNOTATION);
         self.managed_metadata().filter(|name| self.annotations.contains_key(*name) && !wanted.annotations.contains_key(*name)).chain(marker)
     }
 
     /// Whether `wanted` must be written over `self`. What others added to the metadata does not count; the data is wholly the operator's.
     pub fn differs_from(&self, wanted: &Self) -> bool {
-        let lacks = |held: &BTreeMap<String, String>, wanted: &BTreeMap<String, String>| wanted.iter().any(|(name, value)| held.get(name) != Some(value));
+        let lacks = |held: &BTreeMap<String, String>, wanted: &BTreeMap<String, String>| {
+            wanted.iter().any(|(name, value)| held.get(name) != Some(value))
+        };
         self.data != wanted.data
             || lacks(&self.labels, &wanted.labels)
             || lacks(&self.annotations, &wanted.annotations)

@@ -110,9 +110,8 @@ async fn connect(admin_api: &AdminApi, cx: &Context) -> Result<Result<Arc<Connec
         return Ok(Ok(connection));
     }
     let timeout = connections::timeout(&admin_api.spec);
-    Ok(build_client(admin_api, credentials, timeout).map(|client| Arc::new(Connection { client, timeout, basis })).map_err(|why| Unconnected {
-        reason: Reason::AdminApiInvalid,
-        message: format!("AdminApi {} cannot be used: {why}", admin_api.name_any()),
+    Ok(build_client(admin_api, credentials, timeout).map(|client| Arc::new(Connection { client, timeout, basis })).map_err(|why| {
+        Unconnected { reason: Reason::AdminApiInvalid, message: format!("AdminApi {} cannot be used: {why}", admin_api.name_any()) }
     }))
 }
 
@@ -138,14 +137,20 @@ struct Credentials {
     certificates: Option<Vec<u8>>,
 }
 
-async fn read_credentials(admin_api: &AdminApi, sources: &mut Vec<String>, cx: &Context) -> Result<Result<Credentials, Unconnected>, PassError> {
+async fn read_credentials(
+    admin_api: &AdminApi,
+    sources: &mut Vec<String>,
+    cx: &Context,
+) -> Result<Result<Credentials, Unconnected>, PassError> {
     let mut credentials = Credentials::default();
     if let Some(token) = admin_api.spec.auth.as_ref().and_then(|auth| auth.bearer_token.as_ref()) {
         let key = token.secret_ref.key.as_deref().unwrap_or(DEFAULT_TOKEN_KEY);
         match read_value(admin_api, CaRefKind::Secret, &token.secret_ref.name, key, sources, cx).await? {
             Ok(value) => match String::from_utf8(value) {
                 Ok(text) => credentials.token = Some(SecretString::from(text.trim().to_owned())),
-                Err(_) => return Ok(Err(missing(admin_api, format!("Secret {}, key {key}: the token is not text", token.secret_ref.name)))),
+                Err(_) => {
+                    return Ok(Err(missing(admin_api, format!("Secret {}, key {key}: the token is not text", token.secret_ref.name))));
+                }
             },
             Err(unconnected) => return Ok(Err(unconnected)),
         }
@@ -160,19 +165,31 @@ async fn read_credentials(admin_api: &AdminApi, sources: &mut Vec<String>, cx: &
 }
 
 /// One value of a Secret or ConfigMap that opted in by its label.
-async fn read_value(admin_api: &AdminApi, kind: CaRefKind, name: &str, key: &str, sources: &mut Vec<String>, cx: &Context) -> Result<Result<Vec<u8>, Unconnected>, PassError> {
+async fn read_value(
+    admin_api: &AdminApi,
+    kind: CaRefKind,
+    name: &str,
+    key: &str,
+    sources: &mut Vec<String>,
+    cx: &Context,
+) -> Result<Result<Vec<u8>, Unconnected>, PassError> {
     let (metadata, mut values) = match kind {
         CaRefKind::Secret => {
             let api = Api::<Secret>::namespaced(cx.client.clone(), cx.client.default_namespace());
             match call("read a Secret of an AdminApi", api.get_opt(name)).await? {
-                Some(secret) => (secret.metadata, secret.data.unwrap_or_default().into_iter().map(|(key, value)| (key, value.0)).collect::<BTreeMap<_, _>>()),
+                Some(secret) => (
+                    secret.metadata,
+                    secret.data.unwrap_or_default().into_iter().map(|(key, value)| (key, value.0)).collect::<BTreeMap<_, _>>(),
+                ),
                 None => return Ok(Err(missing(admin_api, format!("there is no Secret {name} in the operator's namespace")))),
             }
         }
         CaRefKind::ConfigMap => {
             let api = Api::<ConfigMap>::namespaced(cx.client.clone(), cx.client.default_namespace());
             match call("read a ConfigMap of an AdminApi", api.get_opt(name)).await? {
-                Some(map) => (map.metadata, map.data.unwrap_or_default().into_iter().map(|(key, value)| (key, value.into_bytes())).collect()),
+                Some(map) => {
+                    (map.metadata, map.data.unwrap_or_default().into_iter().map(|(key, value)| (key, value.into_bytes())).collect())
+                }
                 None => return Ok(Err(missing(admin_api, format!("there is no ConfigMap {name} in the operator's namespace")))),
             }
         }
@@ -195,12 +212,22 @@ fn missing(admin_api: &AdminApi, why: String) -> Unconnected {
 
 /// Whether an AdminApi reads this Secret or ConfigMap of the operator's namespace.
 pub(super) fn reads(admin_api: &AdminApi, kind: CaRefKind, name: &str) -> bool {
-    let token = admin_api.spec.auth.as_ref().and_then(|auth| auth.bearer_token.as_ref()).is_some_and(|token| kind == CaRefKind::Secret && token.secret_ref.name == name);
+    let token = admin_api
+        .spec
+        .auth
+        .as_ref()
+        .and_then(|auth| auth.bearer_token.as_ref())
+        .is_some_and(|token| kind == CaRefKind::Secret && token.secret_ref.name == name);
     token || admin_api.spec.tls.as_ref().and_then(|tls| tls.ca_ref.as_ref()).is_some_and(|ca| ca.kind == kind && ca.name == name)
 }
 
 /// Writes the status, if it differs.
-async fn write_status(admin_api: &AdminApi, version: Option<Option<String>>, ready: Result<(), (Reason, String)>, cx: &Context) -> Result<(), PassError> {
+async fn write_status(
+    admin_api: &AdminApi,
+    version: Option<Option<String>>,
+    ready: Result<(), (Reason, String)>,
+    cx: &Context,
+) -> Result<(), PassError> {
     let previous = admin_api.status.clone().unwrap_or_default();
     let (status_text, reason, message) = match ready {
         Ok(()) => ("True", Reason::AsPlanned, "the admin API answers".to_owned()),
@@ -216,9 +243,14 @@ async fn write_status(admin_api: &AdminApi, version: Option<Option<String>>, rea
         reason: reason.as_str().to_owned(),
         message,
         observed_generation: generation,
-        last_transition_time: before.map_or(k8s_openapi::apimachinery::pkg::apis::meta::v1::Time(now), |condition| condition.last_transition_time.clone()),
+        last_transition_time: before
+            .map_or(k8s_openapi::apimachinery::pkg::apis::meta::v1::Time(now), |condition| condition.last_transition_time.clone()),
     };
-    let status = AdminApiStatus { observed_generation: generation, version: version.unwrap_or(previous.version.clone()), conditions: vec![condition] };
+    let status = AdminApiStatus {
+        observed_generation: generation,
+        version: version.unwrap_or(previous.version.clone()),
+        conditions: vec![condition],
+    };
     if admin_api.status.as_ref() == Some(&status) {
         return Ok(());
     }
@@ -229,6 +261,10 @@ async fn write_status(admin_api: &AdminApi, version: Option<Option<String>>, rea
         "status": status,
     });
     let api = Api::<AdminApi>::all(cx.client.clone());
-    call("write the status of an AdminApi", api.patch_status(&admin_api.name_any(), &PatchParams::apply(FIELD_MANAGER).force(), &Patch::Apply(patch))).await?;
+    call(
+        "write the status of an AdminApi",
+        api.patch_status(&admin_api.name_any(), &PatchParams::apply(FIELD_MANAGER).force(), &Patch::Apply(patch)),
+    )
+    .await?;
     Ok(())
 }

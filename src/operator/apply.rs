@@ -47,7 +47,8 @@ pub(super) async fn apply(step: Step, desired: &Desired, seen: &mut Observed, pa
             }
         }
         Step::CreateSymmetricKey { kid, alg, key_use, .. } => {
-            let key = symmetric::from_bytes(&kid, alg.as_str(), key_use.as_str(), &random_bytes(alg)?).map_err(|_| PassError::MakeSymmetricKey)?;
+            let key = symmetric::from_bytes(&kid, alg.as_str(), key_use.as_str(), &random_bytes(alg)?)
+                .map_err(|_| PassError::MakeSymmetricKey)?;
             put(&key, desired, seen, pass).await?;
             // A PUT that somebody else sent at the same time may have won: what counts is what is there.
             read_live(desired, seen, pass).await?;
@@ -96,7 +97,11 @@ async fn put(key: &Jwk, desired: &Desired, seen: &mut Observed, pass: &Pass<'_>)
 }
 
 /// Sends one write. From before it is sent until it is answered, it counts as in flight.
-async fn write<T>(pass: &Pass<'_>, private: bool, call: impl AsyncFnOnce(&hydra::Client) -> Result<T, hydra::Error>) -> Result<T, PassError> {
+async fn write<T>(
+    pass: &Pass<'_>,
+    private: bool,
+    call: impl AsyncFnOnce(&hydra::Client) -> Result<T, hydra::Error>,
+) -> Result<T, PassError> {
     let before = pass.cx.writes.begin(&pass.remote, late_answers(pass.connection.timeout));
     let answer = call(&pass.connection.client).await;
     let may_land_later = answer.as_ref().is_err_and(hydra::Error::may_have_taken_effect);

@@ -1,10 +1,17 @@
 //! The connections to the admin APIs: made by the AdminApi's own reconcile, used by those of the sets.
 
-use std::{collections::HashMap, sync::{Arc, Mutex, PoisonError}, time::Duration};
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use futures::channel::mpsc::UnboundedSender;
 
-use crate::{api::{AdminApiSpec, Reason}, hydra};
+use crate::{
+    api::{AdminApiSpec, Reason},
+    hydra,
+};
 
 /// How long a call may take when the AdminApi does not say.
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(60);

@@ -1,10 +1,18 @@
 //! What every reconcile shares.
 
-use std::{collections::HashMap, sync::{Mutex, PoisonError}, time::{Duration, Instant}};
+use std::{
+    collections::HashMap,
+    sync::{Mutex, PoisonError},
+    time::{Duration, Instant},
+};
 
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::{ConfigMap, Secret};
-use kube::{Client, core::{DeserializeGuard, PartialObjectMeta}, runtime::{events::Recorder, reflector::Store}};
+use kube::{
+    Client,
+    core::{DeserializeGuard, PartialObjectMeta},
+    runtime::{events::Recorder, reflector::Store},
+};
 
 use super::{connections::Connections, memory::Memory};
 use crate::api::AdminApi;

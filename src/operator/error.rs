@@ -1,6 +1,10 @@
 //! What can go wrong in a pass, and what the user is told of it.
 
-use crate::{api::Reason, hydra, lifecycle::{Failure, TargetId}};
+use crate::{
+    api::Reason,
+    hydra,
+    lifecycle::{Failure, TargetId},
+};
 
 /// Why a pass stopped.
 #[derive(Debug, thiserror::Error)]

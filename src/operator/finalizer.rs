@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
-use kube::{Api, ResourceExt as _, api::{Patch, PatchParams}};
+use kube::{
+    Api, ResourceExt as _,
+    api::{Patch, PatchParams},
+};
 use serde_json::json;
 
 use super::{context::Context, error::PassError, kubernetes::call, pass::Pass};

@@ -1,10 +1,17 @@
 //! What one process remembers of each resource. All of it may be lost: it saves calls and spreads repetitions, and decides nothing.
 
-use std::{collections::HashMap, sync::{Arc, Mutex, MutexGuard, PoisonError}, time::Duration};
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
 
 use backon::{BackoffBuilder as _, ExponentialBackoff, ExponentialBuilder};
 
-use crate::{api::JsonWebKeySet, lifecycle::{HeldTarget, TargetId}};
+use crate::{
+    api::JsonWebKeySet,
+    lifecycle::{HeldTarget, TargetId},
+};
 
 /// The first pause after a failure.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);

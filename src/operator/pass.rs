@@ -5,7 +5,13 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use kube::ResourceExt as _;
 
-use super::{apply, connections::{Connection, late_answers}, context::{Context, RemoteSet, to_timestamp}, error::PassError, targets};
+use super::{
+    apply,
+    connections::{Connection, late_answers},
+    context::{Context, RemoteSet, to_timestamp},
+    error::PassError,
+    targets,
+};
 use crate::{
     api::JsonWebKeySet,
     lifecycle::{self, Desired, Notice, Observed, Outcome, Record},

@@ -79,7 +79,9 @@ async fn reconcile_resource(resource: Arc<JsonWebKeySet>, cx: &Context) -> Resul
     };
     let desired = match lifecycle::validate(&resource, &admin_api.spec) {
         Ok(desired) => desired,
-        Err(refusal) if resource.meta().deletion_timestamp.is_some() && refusal.reason == Reason::AccessDenied => return let_go(&resource, cx).await,
+        Err(refusal) if resource.meta().deletion_timestamp.is_some() && refusal.reason == Reason::AccessDenied => {
+            return let_go(&resource, cx).await;
+        }
         Err(refusal) => return refuse(&resource, &refusal, connections::resync(&admin_api.spec), cx).await,
     };
     let connection = match cx.connections.get(name) {

@@ -16,7 +16,12 @@ use crate::{
 };
 
 /// Writes the status of a pass, if it differs.
-pub(super) async fn write_status(desired: &Desired, seen: Option<&Observed>, outcome: &Outcome, pass: &mut Pass<'_>) -> Result<(), PassError> {
+pub(super) async fn write_status(
+    desired: &Desired,
+    seen: Option<&Observed>,
+    outcome: &Outcome,
+    pass: &mut Pass<'_>,
+) -> Result<(), PassError> {
     let previous = pass.resource.status.clone().unwrap_or_default();
     let status = lifecycle::status(desired, seen, &previous, outcome, pass.now());
     if let Some(written) = write_if_different(&pass.resource, &status, pass.cx).await? {
@@ -26,7 +31,11 @@ pub(super) async fn write_status(desired: &Desired, seen: Option<&Observed>, out
 }
 
 /// Writes a status by server-side apply, if it differs from the one that the resource has; answers the resource as it is then.
-pub(super) async fn write_if_different(resource: &JsonWebKeySet, status: &JsonWebKeySetStatus, cx: &Context) -> Result<Option<Arc<JsonWebKeySet>>, PassError> {
+pub(super) async fn write_if_different(
+    resource: &JsonWebKeySet,
+    status: &JsonWebKeySetStatus,
+    cx: &Context,
+) -> Result<Option<Arc<JsonWebKeySet>>, PassError> {
     if resource.status.as_ref() == Some(status) {
         return Ok(None);
     }
@@ -40,7 +49,9 @@ pub(super) async fn write_if_different(resource: &JsonWebKeySet, status: &JsonWe
         "status": status,
     });
     let parameters = PatchParams::apply(FIELD_MANAGER).force();
-    let written = Arc::new(call("write the status of the resource", api.patch_status(&resource.name_any(), &parameters, &Patch::Apply(patch))).await?);
+    let written = Arc::new(
+        call("write the status of the resource", api.patch_status(&resource.name_any(), &parameters, &Patch::Apply(patch))).await?,
+    );
     cx.memory.remember(&uid, written.clone());
     Ok(Some(written))
 }
@@ -53,7 +64,10 @@ pub(super) async fn publish_events(resource: &JsonWebKeySet, set: &str, notices:
             type_: if is_trouble { EventType::Warning } else { EventType::Normal },
             reason: notice.reason.as_str().to_owned(),
             // The events of one action are counted as one, with the first one's sentence: the kids keep them apart.
-            action: notice.kids.first().map_or_else(|| "Reconcile".to_owned(), |kid| format!("Reconcile {kid}").chars().take(128).collect()),
+            action: notice
+                .kids
+                .first()
+                .map_or_else(|| "Reconcile".to_owned(), |kid| format!("Reconcile {kid}").chars().take(128).collect()),
             note: Some(notice.sentence(set).chars().take(1000).collect()),
             secondary: None,
         };

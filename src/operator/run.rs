@@ -19,7 +19,13 @@ use kube::{
 };
 use serde::de::DeserializeOwned;
 
-use super::{admin_api, connections::Connections, context::{Context, Writes}, memory::Memory, reconcile, targets};
+use super::{
+    admin_api,
+    connections::Connections,
+    context::{Context, Writes},
+    memory::Memory,
+    reconcile, targets,
+};
 use crate::{
     api::{ADMIN_API_LABEL, AdminApi, CaRefKind, FIELD_MANAGER, JsonWebKeySet, MANAGED_BY_LABEL},
     serve::Readiness,
@@ -89,8 +95,11 @@ pub async fn run(client: Client, readiness: Readiness, shutdown: impl Future<Out
 
     let labelled = watcher::Config::default().labels(ADMIN_API_LABEL);
     let namespace = client.default_namespace().to_owned();
-    let token_events = watcher(Api::<PartialObjectMeta<Secret>>::namespaced(client.clone(), &namespace), labelled.clone()).default_backoff().touched_objects();
-    let ca_events = watcher(Api::<PartialObjectMeta<ConfigMap>>::namespaced(client.clone(), &namespace), labelled).default_backoff().touched_objects();
+    let token_events = watcher(Api::<PartialObjectMeta<Secret>>::namespaced(client.clone(), &namespace), labelled.clone())
+        .default_backoff()
+        .touched_objects();
+    let ca_events =
+        watcher(Api::<PartialObjectMeta<ConfigMap>>::namespaced(client.clone(), &namespace), labelled).default_backoff().touched_objects();
     let admin_api_controller = Controller::for_stream(admin_api_triggers, admin_apis.clone())
         .with_config(ControllerConfig::default().concurrency(CONCURRENCY))
         .watches_stream(token_events, readers(admin_apis.clone(), CaRefKind::Secret))
@@ -100,7 +109,13 @@ pub async fn run(client: Client, readiness: Readiness, shutdown: impl Future<Out
         .for_each(|_| future::ready(()));
 
     let became_ready = async {
-        let ready = future::join4(sets.wait_until_ready(), admin_apis.wait_until_ready(), config_maps.wait_until_ready(), secrets.wait_until_ready()).await;
+        let ready = future::join4(
+            sets.wait_until_ready(),
+            admin_apis.wait_until_ready(),
+            config_maps.wait_until_ready(),
+            secrets.wait_until_ready(),
+        )
+        .await;
         if ready.0.is_ok() && ready.1.is_ok() && ready.2.is_ok() && ready.3.is_ok() {
             readiness.set();
             tracing::info!("ready: everything is listed and watched");
@@ -112,16 +127,30 @@ pub async fn run(client: Client, readiness: Readiness, shutdown: impl Future<Out
 }
 
 /// Watches a kind into a store, without managed fields: they are half of the metadata, and nothing reads them.
-fn watch<K>(api: Api<K>, config: watcher::Config, writer: reflector::store::Writer<K>) -> impl Stream<Item = watcher::Result<watcher::Event<K>>> + Send
+fn watch<K>(
+    api: Api<K>,
+    config: watcher::Config,
+    writer: reflector::store::Writer<K>,
+) -> impl Stream<Item = watcher::Result<watcher::Event<K>>> + Send
 where
-    K: Resource + reflector::Lookup<DynamicType = <K as Resource>::DynamicType> + Clone + std::fmt::Debug + DeserializeOwned + Send + Sync + 'static,
+    K: Resource
+        + reflector::Lookup<DynamicType = <K as Resource>::DynamicType>
+        + Clone
+        + std::fmt::Debug
+        + DeserializeOwned
+        + Send
+        + Sync
+        + 'static,
     <K as Resource>::DynamicType: Clone + Eq + Hash + Send + Sync + Default,
 {
     watcher(api, config).default_backoff().modify(|object| object.meta_mut().managed_fields = None).reflect(writer)
 }
 
 /// Events of targets that tell something new: not the echo of our own writes.
-fn unknown<K>(events: impl Stream<Item = watcher::Result<watcher::Event<PartialObjectMeta<K>>>>, cx: Arc<Context>) -> impl Stream<Item = watcher::Result<PartialObjectMeta<K>>>
+fn unknown<K>(
+    events: impl Stream<Item = watcher::Result<watcher::Event<PartialObjectMeta<K>>>>,
+    cx: Arc<Context>,
+) -> impl Stream<Item = watcher::Result<PartialObjectMeta<K>>>
 where
     K: Resource<DynamicType = ()> + Clone,
 {
@@ -129,7 +158,11 @@ where
         watcher::Event::Apply(object) | watcher::Event::InitApply(object) => {
             let metadata = &object.metadata;
             let owner = targets::controller_uid(metadata).unwrap_or_default();
-            !cx.memory.knows_target(owner, metadata.uid.as_deref().unwrap_or_default(), metadata.resource_version.as_deref().unwrap_or_default())
+            !cx.memory.knows_target(
+                owner,
+                metadata.uid.as_deref().unwrap_or_default(),
+                metadata.resource_version.as_deref().unwrap_or_default(),
+            )
         }
         watcher::Event::Delete(_) | watcher::Event::Init | watcher::Event::InitDone => true,
     };
@@ -137,7 +170,10 @@ where
 }
 
 /// The sets that use an AdminApi, each time its connection changes.
-fn users_of(changes: mpsc::UnboundedReceiver<String>, sets: Store<DeserializeGuard<JsonWebKeySet>>) -> impl Stream<Item = ObjectRef<DeserializeGuard<JsonWebKeySet>>> {
+fn users_of(
+    changes: mpsc::UnboundedReceiver<String>,
+    sets: Store<DeserializeGuard<JsonWebKeySet>>,
+) -> impl Stream<Item = ObjectRef<DeserializeGuard<JsonWebKeySet>>> {
     changes.flat_map(move |name| {
         let users = sets.state_filter(|set| set.0.as_ref().is_ok_and(|set| reconcile::admin_api_name(set) == name));
         stream::iter(users.into_iter().map(|set| ObjectRef::from_obj(set.as_ref())).collect::<Vec<_>>())
@@ -145,14 +181,17 @@ fn users_of(changes: mpsc::UnboundedReceiver<String>, sets: Store<DeserializeGua
 }
 
 /// The AdminApis that read a Secret or ConfigMap.
-fn readers<K>(admin_apis: Store<DeserializeGuard<AdminApi>>, kind: CaRefKind) -> impl Fn(PartialObjectMeta<K>) -> Vec<ObjectRef<DeserializeGuard<AdminApi>>>
+fn readers<K>(
+    admin_apis: Store<DeserializeGuard<AdminApi>>,
+    kind: CaRefKind,
+) -> impl Fn(PartialObjectMeta<K>) -> Vec<ObjectRef<DeserializeGuard<AdminApi>>>
 where
     K: Resource<DynamicType = ()> + Clone,
 {
     move |object| {
         let name = object.metadata.name.clone().unwrap_or_default();
-        let readers = admin_apis.state_filter(|admin_api| admin_api.0.as_ref().is_ok_and(|admin_api| admin_api::reads(admin_api, kind, &name)));
+        let readers =
+            admin_apis.state_filter(|admin_api| admin_api.0.as_ref().is_ok_and(|admin_api| admin_api::reads(admin_api, kind, &name)));
         readers.into_iter().map(|admin_api| ObjectRef::from_obj(admin_api.as_ref())).collect()
     }
 }
-

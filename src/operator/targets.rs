@@ -2,7 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use k8s_openapi::{ByteString, api::core::v1::{ConfigMap, Secret}, apimachinery::pkg::apis::meta::v1::OwnerReference};
+use k8s_openapi::{
+    ByteString,
+    api::core::v1::{ConfigMap, Secret},
+    apimachinery::pkg::apis::meta::v1::OwnerReference,
+};
 use kube::{
     Api, Resource, ResourceExt as _,
     api::{DeleteParams, Patch, PatchParams, PostParams, Preconditions},
@@ -19,7 +23,16 @@ use crate::{
 };
 
 /// A kind that can be a target.
-trait TargetObject: Resource<DynamicType = (), Scope = k8s_openapi::NamespaceResourceScope> + Clone + std::fmt::Debug + DeserializeOwned + Serialize + Send + Sync + 'static {
+trait TargetObject:
+    Resource<DynamicType = (), Scope = k8s_openapi::NamespaceResourceScope>
+    + Clone
+    + std::fmt::Debug
+    + DeserializeOwned
+    + Serialize
+    + Send
+    + Sync
+    + 'static
+{
     fn compose(metadata: ObjectMeta, content: &TargetContent) -> Self;
     fn content(&self) -> TargetContent;
     /// The data as a merge patch writes it.
@@ -88,7 +101,13 @@ where
 }
 
 /// Writes the target and answers what is there now. A refusal is an answer too: it must not keep other targets from being written.
-pub(super) async fn write(resource: &JsonWebKeySet, id: &TargetId, content: &TargetContent, replaces: Option<&HeldTarget>, cx: &Context) -> TargetState {
+pub(super) async fn write(
+    resource: &JsonWebKeySet,
+    id: &TargetId,
+    content: &TargetContent,
+    replaces: Option<&HeldTarget>,
+    cx: &Context,
+) -> TargetState {
     let written = match id.kind {
         TargetKind::ConfigMap => write_kind::<ConfigMap>(resource, id, content, replaces, cx).await,
         TargetKind::Secret => write_kind::<Secret>(resource, id, content, replaces, cx).await,
@@ -121,7 +140,12 @@ fn settle(resource: &JsonWebKeySet, id: &TargetId, state: Result<TargetState, Pa
 
 /// Reads as little as possible: nothing when the watched version is the remembered one, metadata before content, and the content only of an
 /// object that this resource controls.
-async fn observe_kind<K: TargetObject>(store: &Store<PartialObjectMeta<K>>, resource: &JsonWebKeySet, id: &TargetId, cx: &Context) -> Result<TargetState, PassError>
+async fn observe_kind<K: TargetObject>(
+    store: &Store<PartialObjectMeta<K>>,
+    resource: &JsonWebKeySet,
+    id: &TargetId,
+    cx: &Context,
+) -> Result<TargetState, PassError>
 where
     PartialObjectMeta<K>: reflector::Lookup<DynamicType = ()>,
 {
@@ -129,7 +153,10 @@ where
     let watched = store.get(&ObjectRef::new(&id.name).within(&id.namespace));
     let remembered = cx.memory.target(&owner, id);
     let state = match (watched, remembered) {
-        (Some(watched), Some(held)) if watched.metadata.uid.as_deref() == Some(&held.uid) && watched.metadata.resource_version.as_deref() == Some(&held.resource_version) => {
+        (Some(watched), Some(held))
+            if watched.metadata.uid.as_deref() == Some(&held.uid)
+                && watched.metadata.resource_version.as_deref() == Some(&held.resource_version) =>
+        {
             return Ok(TargetState::Held(held));
         }
         (None, None) => return Ok(TargetState::Absent),
@@ -160,7 +187,13 @@ async fn read<K: TargetObject>(id: &TargetId, owner: &str, cx: &Context) -> Resu
     })
 }
 
-async fn write_kind<K: TargetObject>(resource: &JsonWebKeySet, id: &TargetId, content: &TargetContent, replaces: Option<&HeldTarget>, cx: &Context) -> Result<TargetState, PassError> {
+async fn write_kind<K: TargetObject>(
+    resource: &JsonWebKeySet,
+    id: &TargetId,
+    content: &TargetContent,
+    replaces: Option<&HeldTarget>,
+    cx: &Context,
+) -> Result<TargetState, PassError> {
     let api = Api::<K>::namespaced(cx.client.clone(), &id.namespace);
     let owner = resource.uid().unwrap_or_default();
     let Some(before) = replaces else {
@@ -191,7 +224,10 @@ async fn write_kind<K: TargetObject>(resource: &JsonWebKeySet, id: &TargetId, co
 
 async fn remove_kind<K: TargetObject>(id: &TargetId, uid: &str, cx: &Context) -> Result<TargetState, PassError> {
     let api = Api::<K>::namespaced(cx.client.clone(), &id.namespace);
-    let parameters = DeleteParams { preconditions: Some(Preconditions { uid: Some(uid.to_owned()), resource_version: None }), ..DeleteParams::default() };
+    let parameters = DeleteParams {
+        preconditions: Some(Preconditions { uid: Some(uid.to_owned()), resource_version: None }),
+        ..DeleteParams::default()
+    };
     match call("remove a target", api.delete(&id.name, &parameters)).await {
         Ok(_) => Ok(TargetState::Absent),
         Err(error) if error.kubernetes_code() == Some(404) => Ok(TargetState::Absent),
@@ -204,7 +240,9 @@ async fn remove_kind<K: TargetObject>(id: &TargetId, uid: &str, cx: &Context) ->
 /// A merge patch that turns what was read into what is wanted. It carries UID and version, so that the server refuses it for any other object.
 fn replacement<K: TargetObject>(before: &HeldTarget, wanted: &TargetContent) -> Value {
     let removed = |names: Vec<String>| names.into_iter().map(|name| (name, Value::Null));
-    let as_values = |map: &BTreeMap<String, String>| map.iter().map(|(name, value)| (name.clone(), Value::String(value.clone()))).collect::<serde_json::Map<_, _>>();
+    let as_values = |map: &BTreeMap<String, String>| {
+        map.iter().map(|(name, value)| (name.clone(), Value::String(value.clone()))).collect::<serde_json::Map<_, _>>()
+    };
     let mut data = K::patch_data(&wanted.data);
     data.extend(removed(before.content.data.keys().filter(|key| !wanted.data.contains_key(*key)).cloned().collect()));
     let mut labels = as_values(&wanted.labels);

@@ -31,7 +31,8 @@ pub(super) async fn report(invalid: &InvalidObject, cx: &Context) -> Result<Acti
     let stored: Option<JsonWebKeySetStatus> = object.data.get("status").and_then(|status| serde_json::from_value(status.clone()).ok());
     let previous = stored.clone().unwrap_or_default();
     let generation = object.metadata.generation.unwrap_or_default();
-    let status = lifecycle::unparsable(&previous, generation, object.metadata.deletion_timestamp.is_some(), &invalid.error, Timestamp::now());
+    let status =
+        lifecycle::unparsable(&previous, generation, object.metadata.deletion_timestamp.is_some(), &invalid.error, Timestamp::now());
     if stored.as_ref() != Some(&status) {
         let patch = json!({
             "apiVersion": JsonWebKeySet::api_version(&()),
@@ -39,7 +40,11 @@ pub(super) async fn report(invalid: &InvalidObject, cx: &Context) -> Result<Acti
             "metadata": { "name": name, "uid": object.metadata.uid },
             "status": status,
         });
-        call("write the status of a resource that cannot be parsed", api.patch_status(name, &PatchParams::apply(FIELD_MANAGER).force(), &Patch::Apply(patch))).await?;
+        call(
+            "write the status of a resource that cannot be parsed",
+            api.patch_status(name, &PatchParams::apply(FIELD_MANAGER).force(), &Patch::Apply(patch)),
+        )
+        .await?;
     }
     Ok(Action::requeue(LOOK_AGAIN))
 }

@@ -8,7 +8,13 @@ use std::{
     },
 };
 
-use axum::{Router, extract::State, http::{StatusCode, header}, response::IntoResponse, routing::get};
+use axum::{
+    Router,
+    extract::State,
+    http::{StatusCode, header},
+    response::IntoResponse,
+    routing::get,
+};
 use prometheus_client::{encoding::text::encode, metrics::info::Info, registry::Registry};
 
 /// Whether the operator has seen everything it watches.

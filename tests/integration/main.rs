@@ -8,6 +8,6 @@ mod emulator_recording;
 mod emulator_store;
 mod jwk;
 #[cfg(feature = "emulator")]
-mod raw_http;
-#[cfg(feature = "emulator")]
 mod lifecycle;
+#[cfg(feature = "emulator")]
+mod raw_http;

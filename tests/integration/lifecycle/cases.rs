@@ -8,7 +8,11 @@ use jwk_operator::{
 use super::world::{End, Fault, LATE, SET, World};
 
 fn generated(names: &[&str]) -> JsonWebKeySetSpec {
-    let keys = names.iter().map(|name| KeySource { name: (*name).into(), generate: Some(Generate { alg: Algorithm::ES256, key_use: None }), public: None });
+    let keys = names.iter().map(|name| KeySource {
+        name: (*name).into(),
+        generate: Some(Generate { alg: Algorithm::ES256, key_use: None }),
+        public: None,
+    });
     JsonWebKeySetSpec { keys: keys.collect(), signer: (names.len() > 1).then(|| names[0].to_owned()), ..JsonWebKeySetSpec::default() }
 }
 
@@ -91,7 +95,11 @@ fn nothing_is_written_while_a_late_answer_may_come() {
 #[test]
 fn a_foreign_object_in_the_place_of_a_target_is_told() {
     let mut world = World::new(generated(&["signing"]));
-    world.foreign_objects.push(lifecycle::TargetId { kind: jwk_operator::api::TargetKind::ConfigMap, namespace: "shop".into(), name: "payments-jwks".into() });
+    world.foreign_objects.push(lifecycle::TargetId {
+        kind: jwk_operator::api::TargetKind::ConfigMap,
+        namespace: "shop".into(),
+        name: "payments-jwks".into(),
+    });
     world.pass(&[]);
     assert!(!world.is_ready());
     assert_eq!(world.reason(), "TargetNotOwned");
@@ -115,7 +123,8 @@ fn an_observer_writes_nothing_remote() {
 #[test]
 fn a_step_of_deletion_deletes_a_created_set_as_a_whole_and_a_found_one_by_keys() {
     for found in [false, true] {
-        let mut world = World::new(JsonWebKeySetSpec { deletion_policy: Some(jwk_operator::api::DeletionPolicy::Delete), ..generated(&["signing"]) });
+        let mut world =
+            World::new(JsonWebKeySetSpec { deletion_policy: Some(jwk_operator::api::DeletionPolicy::Delete), ..generated(&["signing"]) });
         if found {
             world.outsider("posts a key", |store| {
                 store.create(SET, Some("theirs"), "ES256", "").expect("a key");

@@ -2,7 +2,10 @@
 //! into a fixed point without steps.
 
 use jwk_operator::{
-    api::{Algorithm, ConfigMapTarget, DeletionPolicy, Generate, JsonWebKeySetSpec, KeySource, PublicKey, PublishTarget, TargetKind, UnmanagedKeys},
+    api::{
+        Algorithm, ConfigMapTarget, DeletionPolicy, Generate, JsonWebKeySetSpec, KeySource, PublicKey, PublishTarget, TargetKind,
+        UnmanagedKeys,
+    },
     hydra::emulator::{DerivedKeys, Generate as _},
     jwk::Jwk,
     lifecycle::{TargetId, kid},
@@ -95,7 +98,9 @@ fn set_entries(spec: &mut JsonWebKeySetSpec, entries: Vec<KeySource>) {
     let signers: Vec<&KeySource> = entries.iter().filter(|entry| entry.generate.is_some()).collect();
     spec.signer = match signers.len() {
         0 | 1 => None,
-        _ => Some(spec.signer.clone().filter(|name| signers.iter().any(|entry| &entry.name == name)).unwrap_or_else(|| signers[0].name.clone())),
+        _ => Some(
+            spec.signer.clone().filter(|name| signers.iter().any(|entry| &entry.name == name)).unwrap_or_else(|| signers[0].name.clone()),
+        ),
     };
     spec.keys = entries;
 }
@@ -186,7 +191,9 @@ impl World {
             }
             Event::Sign(index) => {
                 let name = entry(*index).name;
-                if self.resource.spec.signer.is_some() && self.resource.spec.keys.iter().any(|entry| entry.name == name && entry.generate.is_some()) {
+                if self.resource.spec.signer.is_some()
+                    && self.resource.spec.keys.iter().any(|entry| entry.name == name && entry.generate.is_some())
+                {
                     self.say(format!("SIGNER {name}"));
                     self.edit(|spec| spec.signer = Some(name));
                 }
@@ -244,7 +251,14 @@ impl World {
             let Some(generate) = entry.generate else { continue };
             let active: Vec<_> = live
                 .iter()
-                .filter(|key| key.is_private() && key.alg() == Some(generate.alg.as_str()) && status.keys.iter().any(|record| Some(record.kid.as_str()) == key.kid() && record.state == jwk_operator::api::KeyState::Active))
+                .filter(|key| {
+                    key.is_private()
+                        && key.alg() == Some(generate.alg.as_str())
+                        && status
+                            .keys
+                            .iter()
+                            .any(|record| Some(record.kid.as_str()) == key.kid() && record.state == jwk_operator::api::KeyState::Active)
+                })
                 .filter(|key| key.kid().and_then(|kid| kid::parse_generated(SET, kid)).is_some_and(|(name, _)| name == entry.name))
                 .collect();
             assert_eq!(active.len(), 1, "entry {} has {active:?}\n{}", entry.name, log());
@@ -279,7 +293,9 @@ impl World {
             let own = live.iter().filter(|key| key.kid().is_some_and(|kid| kid::parse_generated(SET, kid).is_some())).count();
             assert_eq!(own, 0, "own keys are left\n{}", self.history());
         }
-        for key in before.iter().filter(|key| self.oracle.is_foreign(key) && key.kid().is_some_and(|kid| kid::parse_generated(SET, kid).is_none())) {
+        for key in
+            before.iter().filter(|key| self.oracle.is_foreign(key) && key.kid().is_some_and(|kid| kid::parse_generated(SET, kid).is_none()))
+        {
             assert!(live.contains(key), "rule 6: {key:?} of somebody else went with the resource\n{}", self.history());
         }
     }

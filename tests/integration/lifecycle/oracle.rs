@@ -60,9 +60,12 @@ impl Oracle {
                 self.published.entry(key.kid().unwrap_or_default().to_owned()).or_default().insert(material(key.as_jwk()));
             }
         }
-        for recorded in status.iter().flat_map(|status| &status.keys).filter(|key| key.state != KeyState::Planned && key.state != KeyState::Unmanaged) {
+        for recorded in
+            status.iter().flat_map(|status| &status.keys).filter(|key| key.state != KeyState::Planned && key.state != KeyState::Unmanaged)
+        {
             self.recorded.insert(recorded.kid.clone());
-            let live = live.iter().find(|key| key.kid() == Some(&recorded.kid) && key.is_private() && !self.foreign.contains(&material(key)));
+            let live =
+                live.iter().find(|key| key.kid() == Some(&recorded.kid) && key.is_private() && !self.foreign.contains(&material(key)));
             if let Some(key) = live {
                 self.published.entry(recorded.kid.clone()).or_default().insert(material(key));
             }
@@ -71,7 +74,16 @@ impl Oracle {
 
     /// Rules 3 to 6 over one write.
     #[expect(clippy::too_many_arguments, reason = "a look at everything")]
-    pub fn check_write(&mut self, step: &Step, before: &[Jwk], after: &[Jwk], spec: &JsonWebKeySetSpec, deleting: bool, late: bool, now: Timestamp) -> Result<(), String> {
+    pub fn check_write(
+        &mut self,
+        step: &Step,
+        before: &[Jwk],
+        after: &[Jwk],
+        spec: &JsonWebKeySetSpec,
+        deleting: bool,
+        late: bool,
+        now: Timestamp,
+    ) -> Result<(), String> {
         self.note_signer(before, now);
         let had_private = before.iter().any(Jwk::is_private);
         if had_private && !after.iter().any(Jwk::is_private) && !deleting {
@@ -87,7 +99,11 @@ impl Oracle {
             }
             let signed = self.signed.get(&(key.kid().unwrap_or_default().to_owned(), material(key)));
             let retain = SignedDuration::try_from(DEFAULT_RETAIN).expect("a duration");
-            if gone && !deleting && !self.is_foreign(key) && signed.is_some_and(|signed| now.duration_since(*signed) < retain - SignedDuration::from_secs(1)) {
+            if gone
+                && !deleting
+                && !self.is_foreign(key)
+                && signed.is_some_and(|signed| now.duration_since(*signed) < retain - SignedDuration::from_secs(1))
+            {
                 return Err(format!("rule 4: {key:?} left the set too early"));
             }
         }
@@ -122,7 +138,10 @@ impl Oracle {
             // A key for encryption leaves at once: nobody shall encrypt for it any more.
             let signed = self.signed.get(&(kid.clone(), material(key.as_jwk()))).filter(|_| key.as_jwk().key_use() != Some("enc"));
             let retain = SignedDuration::try_from(DEFAULT_RETAIN).expect("a duration");
-            if !published.contains_key(&kid) && !self.is_foreign(key.as_jwk()) && signed.is_some_and(|signed| now.duration_since(*signed) < retain - SignedDuration::from_secs(1)) {
+            if !published.contains_key(&kid)
+                && !self.is_foreign(key.as_jwk())
+                && signed.is_some_and(|signed| now.duration_since(*signed) < retain - SignedDuration::from_secs(1))
+            {
                 return Err(format!("rule 4: {kid} left a target too early"));
             }
         }

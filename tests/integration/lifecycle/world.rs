@@ -128,7 +128,12 @@ impl World {
     }
 
     pub fn reason(&self) -> String {
-        self.status().conditions.iter().find(|condition| condition.type_ == "Ready").map(|condition| condition.reason.clone()).unwrap_or_default()
+        self.status()
+            .conditions
+            .iter()
+            .find(|condition| condition.type_ == "Ready")
+            .map(|condition| condition.reason.clone())
+            .unwrap_or_default()
     }
 
     pub fn edit(&mut self, edit: impl FnOnce(&mut JsonWebKeySetSpec)) {
@@ -166,7 +171,11 @@ impl World {
     }
 
     pub fn desired(&self) -> Result<Desired, lifecycle::Refusal> {
-        let grants = AdminApiSpec { url: "http://127.0.0.1:4445".into(), access: vec![AccessRule { namespaces: None, sets: vec!["{namespace}.*".into()] }], ..Default::default() };
+        let grants = AdminApiSpec {
+            url: "http://127.0.0.1:4445".into(),
+            access: vec![AccessRule { namespaces: None, sets: vec!["{namespace}.*".into()] }],
+            ..Default::default()
+        };
         lifecycle::validate(&self.resource, &grants)
     }
 
@@ -179,7 +188,13 @@ impl World {
         seen.unknown_until = Some(self.started + SignedDuration::from_secs(LATE));
         seen.answered_since = self.unanswered.unwrap_or(self.started);
         seen.private_written_at = self.private_written_at;
-        let known = seen.stored.targets.iter().cloned().chain(self.objects.keys().cloned()).chain(desired.targets.iter().map(|target| target.id.clone()));
+        let known = seen
+            .stored
+            .targets
+            .iter()
+            .cloned()
+            .chain(self.objects.keys().cloned())
+            .chain(desired.targets.iter().map(|target| target.id.clone()));
         seen.targets = known.map(|id| (id.clone(), self.target(&id))).collect();
         seen
     }
@@ -217,7 +232,11 @@ impl World {
             if !matches!(step, Step::ReadLive | Step::Wait { .. }) {
                 steps += 1;
             }
-            let fault = if step.writes_remote() || matches!(step, Step::WriteTarget { .. } | Step::StoreRecord(_)) { faults.next().unwrap_or(Fault::None) } else { Fault::None };
+            let fault = if step.writes_remote() || matches!(step, Step::WriteTarget { .. } | Step::StoreRecord(_)) {
+                faults.next().unwrap_or(Fault::None)
+            } else {
+                Fault::None
+            };
             self.log.push(Logged { at: self.now, what: format!("{fault:?}"), step: Some(step.clone()) });
             match fault {
                 Fault::CrashBefore => {
@@ -230,7 +249,12 @@ impl World {
                     return End::Crashed;
                 }
                 Fault::Refused => {
-                    let failure = Failure { reason: jwk_operator::api::Reason::AdminApiUnavailable, message: "the admin API failed".into(), stalled: false, step_was_due: true };
+                    let failure = Failure {
+                        reason: jwk_operator::api::Reason::AdminApiUnavailable,
+                        message: "the admin API failed".into(),
+                        stalled: false,
+                        step_was_due: true,
+                    };
                     self.report(&desired, &seen, &Outcome::Failed(failure));
                     return End::Stopped;
                 }
@@ -249,7 +273,12 @@ impl World {
                     }
                     seen.in_flight_until = self.in_flight_until;
                     seen.answered_since = self.now;
-                    let failure = Failure { reason: jwk_operator::api::Reason::AdminApiUnavailable, message: "no answer".into(), stalled: false, step_was_due: true };
+                    let failure = Failure {
+                        reason: jwk_operator::api::Reason::AdminApiUnavailable,
+                        message: "no answer".into(),
+                        stalled: false,
+                        step_was_due: true,
+                    };
                     self.report(&desired, &seen, &Outcome::Failed(failure));
                     return End::Stopped;
                 }
