@@ -1,5 +1,6 @@
 # The parts of the playground. Sourced by `playground`, which sets `state`, the folder of everything that is written.
 
+operator=${CARGO_TARGET_DIR:-target}/debug/jwk-operator
 programs=     # the folder of kubectl and the control plane
 admin_url=    # the admin API
 
@@ -40,7 +41,7 @@ start_admin_api() {
     port=$(free_port)
     admin_url=http://127.0.0.1:$port
     say "Starting the emulator of Ory Hydra's admin API at $admin_url."
-    start_process emulator target/debug/jwk-operator emulator --listen "127.0.0.1:$port"
+    start_process emulator "$operator" emulator --listen "127.0.0.1:$port"
     wait_for "the emulator" call_admin GET /health/ready
   fi
   echo "$admin_url" >"$state/admin-url"
@@ -53,7 +54,7 @@ start_operator() {
   kubectl --kubeconfig "$state/operator.kubeconfig" config set-credentials operator --token="$token" >/dev/null
   kubectl --kubeconfig "$state/operator.kubeconfig" config set-context --current --user=operator --namespace=jwk-operator >/dev/null
   health=$(free_port)
-  KUBECONFIG=$state/operator.kubeconfig start_process operator target/debug/jwk-operator run --namespace jwk-operator --serve "127.0.0.1:$health"
+  KUBECONFIG=$state/operator.kubeconfig start_process operator "$operator" run --namespace jwk-operator --serve "127.0.0.1:$health"
   admin_url_of_health=http://127.0.0.1:$health wait_for "the operator" operator_is_ready
   say "The operator is ready. Its log is $state/operator.log."
 }

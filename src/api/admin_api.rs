@@ -1,5 +1,6 @@
 //! `AdminApi`: who may reach which remote sets, and how.
 
+#![allow(clippy::duplicated_attributes, reason = "each printcolumn is an attribute of its own, and two may share a type")]
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::{CustomResource, KubeSchema, core::Duration};
 use schemars::JsonSchema;

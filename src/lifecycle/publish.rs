@@ -51,23 +51,20 @@ impl Assessor<'_> {
     }
 
     fn write(&mut self, target: &Target) {
-        let content = target::content(target, &self.desired.set, &self.published);
+        let content = Box::new(target::content(target, &self.desired.set, &self.published));
         // The first document of a target shall not be one that lacks the keys that are about to be made.
         let keys_are_missing = self.steps.iter().any(|(rank, _)| *rank <= Rank::Store);
         match self.seen.targets.get(&target.id) {
             None => {}
-            Some(TargetState::Absent) => {
-                if !keys_are_missing {
-                    self.add(Rank::Publish, Step::WriteTarget { id: target.id.clone(), content, replaces: None });
-                }
-            }
+            Some(TargetState::Absent) if keys_are_missing => {}
+            Some(TargetState::Absent) => self.add(Rank::Publish, Step::WriteTarget { id: target.id.clone(), content, replaces: None }),
             Some(TargetState::Held(held)) => {
                 self.record.targets.insert(target.id.clone());
                 if held.content.secret_type != content.secret_type {
                     // The type of a Secret cannot change.
                     self.add(Rank::Publish, Step::RemoveTarget { id: target.id.clone(), uid: held.uid.clone() });
                 } else if held.content.differs_from(&content) {
-                    self.add(Rank::Publish, Step::WriteTarget { id: target.id.clone(), content, replaces: Some(held.clone()) });
+                    self.add(Rank::Publish, Step::WriteTarget { id: target.id.clone(), content, replaces: Some(Box::new(held.clone())) });
                 }
             }
             Some(TargetState::Foreign) => self.untargetable(

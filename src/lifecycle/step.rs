@@ -71,9 +71,9 @@ pub enum Step {
         /// Which.
         id: TargetId,
         /// What it shall contain.
-        content: TargetContent,
+        content: Box<TargetContent>,
         /// The object to replace; `None` creates it.
-        replaces: Option<HeldTarget>,
+        replaces: Option<Box<HeldTarget>>,
     },
     /// Delete a target that is no longer asked for.
     RemoveTarget {

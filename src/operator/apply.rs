@@ -63,7 +63,7 @@ pub(super) async fn apply(step: Step, desired: &Desired, seen: &mut Observed, pa
             seen.set_was_deleted();
         }
         Step::WriteTarget { id, content, replaces } => {
-            let state = targets::write(&pass.resource, &id, &content, replaces.as_ref(), pass.cx).await;
+            let state = targets::write(&pass.resource, &id, &content, replaces.as_deref(), pass.cx).await;
             seen.targets.insert(id, state);
         }
         Step::RemoveTarget { id, uid } => {

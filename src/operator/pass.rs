@@ -1,6 +1,6 @@
 //! One pass over one resource: look, take every step that is due, each answer folded in before the next is asked for.
 
-use std::sync::Arc;
+use std::{collections::btree_map::Entry, sync::Arc};
 
 use jiff::Timestamp;
 use kube::ResourceExt as _;
@@ -74,9 +74,9 @@ impl Pass<'_> {
         let wanted = desired.targets.iter().map(|target| target.id.clone());
         let known: Vec<_> = wanted.chain(seen.stored.targets.iter().cloned()).chain(targets::owned(&self.resource, self.cx)).collect();
         for id in known {
-            if !seen.targets.contains_key(&id) {
-                let state = targets::observe(&self.resource, &id, self.cx).await?;
-                seen.targets.insert(id, state);
+            if let Entry::Vacant(place) = seen.targets.entry(id) {
+                let state = targets::observe(&self.resource, place.key(), self.cx).await?;
+                place.insert(state);
             }
         }
         Ok(seen)

@@ -1,6 +1,8 @@
 //! Integration tests: one module per subject.
 
 #[cfg(feature = "emulator")]
+mod cluster;
+#[cfg(feature = "emulator")]
 mod emulator;
 #[cfg(feature = "emulator")]
 mod emulator_recording;

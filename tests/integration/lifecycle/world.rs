@@ -318,7 +318,7 @@ impl World {
             Step::WriteTarget { id, content, replaces } => {
                 self.version += 1;
                 let uid = replaces.as_ref().map_or_else(|| format!("target-{}", self.version), |held| held.uid.clone());
-                let held = HeldTarget { uid, resource_version: self.version.to_string(), content: content.clone() };
+                let held = HeldTarget { uid, resource_version: self.version.to_string(), content: (**content).clone() };
                 if self.foreign_objects.contains(id) {
                     seen.targets.insert(id.clone(), TargetState::Foreign);
                     return;

@@ -1,0 +1,59 @@
+//! Deletion, of one resource and of a whole namespace.
+
+use jwk_operator::{api::DeletionPolicy, hydra::emulator::RandomKeys};
+use k8s_openapi::api::core::v1::Namespace;
+use kube::{Api, api::DeleteParams};
+use serde_json::json;
+
+use super::{
+    operator::{Playground, generated},
+    wait::eventually,
+};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_namespace_with_twenty_resources_leaves_no_remote_set() {
+    let playground = Playground::start().await;
+    playground.control_plane.namespace("many").await;
+    for index in 0..20 {
+        playground.apply("many", &format!("set-{index}"), json!({ "keys": [generated("signing", "ES256")] })).await;
+    }
+    for index in 0..20 {
+        playground.until_ready("many", &format!("set-{index}")).await;
+    }
+    assert_eq!(playground.emulator.store().sets().len(), 20);
+    let namespaces = Api::<Namespace>::all(playground.control_plane.client.clone());
+    namespaces.delete("many", &DeleteParams::default()).await.expect("deleted");
+    eventually("the namespace is gone", async || namespaces.get_opt("many").await.ok()?.is_none().then_some(())).await;
+    let sets: Vec<String> = playground.emulator.store().sets().keys().cloned().collect();
+    assert!(sets.is_empty(), "{sets:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_found_stays_and_what_was_created_goes() {
+    let playground = Playground::start().await;
+    // Somebody had a key in one of the sets before.
+    let _ = RandomKeys;
+    playground.emulator.store().create("shop.found", Some("theirs"), "ES256", "sig").expect("a key");
+    playground.apply("shop", "found", json!({ "keys": [generated("signing", "ES256")] })).await;
+    playground.apply("shop", "created", json!({ "keys": [generated("signing", "ES256")] })).await;
+    playground.apply("shop", "retained", json!({ "keys": [generated("signing", "ES256")], "deletionPolicy": "Retain" })).await;
+    playground
+        .apply("shop", "removed", json!({ "set": "shop.found2", "keys": [generated("signing", "ES256")], "deletionPolicy": "Delete" }))
+        .await;
+    let found = playground.until_ready("shop", "found").await;
+    assert_eq!(found.on_delete, Some(DeletionPolicy::Retain));
+    for name in ["created", "retained", "removed"] {
+        playground.until_ready("shop", name).await;
+    }
+    playground.emulator.store().create("shop.found2", Some("theirs"), "ES256", "sig").expect("a key");
+    playground.looks("shop.found2", 1).await;
+    playground.until_ready("shop", "removed").await;
+    for name in ["found", "created", "retained", "removed"] {
+        playground.sets("shop").delete(name, &DeleteParams::default()).await.expect("deleted");
+        playground.until_gone("shop", name).await;
+    }
+    assert_eq!(playground.remote("shop.found").len(), 2, "found and left");
+    assert!(playground.remote("shop.created").is_empty());
+    assert_eq!(playground.remote("shop.retained").len(), 1);
+    assert_eq!(playground.remote_kids("shop.found2"), ["theirs"], "only own keys go");
+}

@@ -1,0 +1,15 @@
+//! The operator as a process, on a real control plane, with the service account and the permissions of deploy/rbac.
+
+mod control_plane;
+mod counts;
+mod crash;
+mod crds;
+mod credentials;
+mod deletion;
+mod operator;
+mod outage;
+mod publication;
+mod refusals;
+mod secrecy;
+mod unparsable;
+mod wait;

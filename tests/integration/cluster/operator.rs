@@ -1,0 +1,207 @@
+//! The playground of a test: a control plane, an emulator in this process, and the operator as a process of its own.
+
+use std::{
+    net::TcpListener,
+    path::PathBuf,
+    process::{Child, Command, Stdio},
+};
+
+use jwk_operator::{
+    api::{AdminApi, JsonWebKeySet, JsonWebKeySetStatus},
+    hydra::emulator::{Emulator, EmulatorOptions},
+    jwk::Jwk,
+};
+use kube::Api;
+use serde_json::{Value, json};
+use tokio::sync::{OnceCell, OwnedSemaphorePermit, Semaphore};
+
+use super::{control_plane::ControlPlane, wait::eventually};
+
+/// How many playgrounds run at once: more than cores only makes all of them slow.
+const AT_ONCE: usize = 2;
+
+async fn place() -> OwnedSemaphorePermit {
+    static PLACES: OnceCell<std::sync::Arc<Semaphore>> = OnceCell::const_new();
+    let places = PLACES.get_or_init(async || std::sync::Arc::new(Semaphore::new(AT_ONCE))).await.clone();
+    places.acquire_owned().await.expect("a place")
+}
+
+pub struct Playground {
+    operator: Option<Child>,
+    pub control_plane: ControlPlane,
+    pub emulator: Emulator,
+    logs: Vec<PathBuf>,
+    _place: OwnedSemaphorePermit,
+}
+
+impl Playground {
+    /// Everything but the operator and the AdminApi.
+    pub async fn without_operator() -> Self {
+        let place = place().await;
+        let control_plane = ControlPlane::start().await;
+        let emulator = Emulator::start(EmulatorOptions::default()).await.expect("an emulator");
+        Self { operator: None, control_plane, emulator, logs: Vec::new(), _place: place }
+    }
+
+    /// Everything, with an AdminApi that lets each namespace use the sets that begin with its name. Late answers count for 2 s.
+    pub async fn start() -> Self {
+        let mut playground = Self::without_operator().await;
+        playground.admin_api(json!({ "resyncInterval": "2s", "timeout": "1s" })).await;
+        playground.start_operator().await;
+        playground
+    }
+
+    /// Writes the AdminApi `default`: the emulator, with these settings besides.
+    pub async fn admin_api(&self, settings: Value) {
+        let mut spec = json!({ "url": self.emulator.url(), "access": [{ "sets": ["{namespace}.*"] }] });
+        for (name, value) in settings.as_object().expect("settings") {
+            spec[name] = value.clone();
+        }
+        let object =
+            json!({ "apiVersion": "jwk-operator.dev/v1alpha1", "kind": "AdminApi", "metadata": { "name": "default" }, "spec": spec });
+        self.control_plane.apply(object).await.expect("an AdminApi");
+    }
+
+    pub async fn admin_api_reason(&self) -> Option<String> {
+        let api = Api::<AdminApi>::all(self.control_plane.client.clone()).get("default").await.ok()?;
+        api.status?.conditions.into_iter().find(|condition| condition.type_ == "Ready").map(|condition| condition.reason)
+    }
+
+    /// Starts the operator and waits until it watches.
+    pub async fn start_operator(&mut self) {
+        let kubeconfig = self.control_plane.operator_kubeconfig().await;
+        let port = TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("an address").port();
+        let log = self.control_plane.folder().join(format!("operator-{}.log", self.logs.len()));
+        let child = Command::new(env!("CARGO_BIN_EXE_jwk-operator"))
+            .args([
+                "--log-level",
+                "trace",
+                "--log-format",
+                "json",
+                "run",
+                "--namespace",
+                "jwk-operator",
+                "--serve",
+                &format!("127.0.0.1:{port}"),
+            ])
+            .env("KUBECONFIG", kubeconfig)
+            // Must make no difference: nothing widens what is logged.
+            .env("RUST_LOG", "trace")
+            .stderr(std::fs::File::create(&log).expect("a log"))
+            .stdin(Stdio::null())
+            .spawn()
+            .expect("the operator");
+        self.operator = Some(child);
+        self.logs.push(log);
+        eventually("the operator is ready", async || {
+            let answer = crate::raw_http::send(&format!("http://127.0.0.1:{port}"), "GET", "/readyz", None).await?;
+            (answer.status == 200).then_some(())
+        })
+        .await;
+    }
+
+    /// Ends the operator without a chance to do anything more.
+    pub fn kill_operator(&mut self) {
+        let mut operator = self.operator.take().expect("an operator");
+        operator.kill().expect("killed");
+        operator.wait().expect("ended");
+    }
+
+    /// Asks the operator to end, and waits until it did.
+    pub async fn stop_operator(&mut self) -> std::process::ExitStatus {
+        let mut operator = self.operator.take().expect("an operator");
+        let asked = Command::new("kill").arg(operator.id().to_string()).status().expect("kill");
+        assert!(asked.success());
+        eventually("the operator ends", async || operator.try_wait().expect("a status")).await
+    }
+
+    /// Everything the operator logged.
+    pub fn logged(&self) -> String {
+        self.logs.iter().map(|log| std::fs::read_to_string(log).expect("a log")).collect()
+    }
+
+    pub fn sets(&self, namespace: &str) -> Api<JsonWebKeySet> {
+        self.control_plane.api(namespace)
+    }
+
+    /// Applies a JsonWebKeySet.
+    pub async fn apply(&self, namespace: &str, name: &str, spec: Value) {
+        self.try_apply(namespace, name, spec).await.expect("applied");
+    }
+
+    pub async fn try_apply(&self, namespace: &str, name: &str, spec: Value) -> kube::Result<()> {
+        let object = json!({ "apiVersion": "jwk-operator.dev/v1alpha1", "kind": "JsonWebKeySet", "metadata": { "name": name, "namespace": namespace }, "spec": spec });
+        self.control_plane.apply(object).await.map(|_| ())
+    }
+
+    /// The status once its condition of this type has this status.
+    pub async fn until(&self, namespace: &str, name: &str, condition: &str, status: &str) -> JsonWebKeySetStatus {
+        let api = self.sets(namespace);
+        eventually(&format!("{namespace}/{name} is {condition}={status}"), async || {
+            let found = api.get(name).await.ok()?;
+            let generation = found.metadata.generation;
+            let reported = found.status.filter(|reported| reported.observed_generation == generation)?;
+            reported.conditions.iter().any(|found| found.type_ == condition && found.status == status).then_some(reported)
+        })
+        .await
+    }
+
+    pub async fn until_ready(&self, namespace: &str, name: &str) -> JsonWebKeySetStatus {
+        self.until(namespace, name, "Ready", "True").await
+    }
+
+    /// The reason of `Ready`, once it is this one.
+    pub async fn until_reason(&self, namespace: &str, name: &str, reason: &str) -> JsonWebKeySetStatus {
+        let api = self.sets(namespace);
+        eventually(&format!("{namespace}/{name} says {reason}"), async || {
+            let reported = api.get(name).await.ok()?.status?;
+            reported.conditions.iter().any(|found| found.type_ == "Ready" && found.reason == reason).then_some(reported)
+        })
+        .await
+    }
+
+    pub async fn until_gone(&self, namespace: &str, name: &str) {
+        let api = self.sets(namespace);
+        eventually(&format!("{namespace}/{name} is gone"), async || api.get_opt(name).await.ok()?.is_none().then_some(())).await;
+    }
+
+    /// The remote set, newest key first.
+    pub fn remote(&self, set: &str) -> Vec<Jwk> {
+        self.emulator.store().get_set(set).map(|set| set.keys).unwrap_or_default()
+    }
+
+    pub fn remote_kids(&self, set: &str) -> Vec<String> {
+        self.remote(set).iter().filter_map(|key| key.kid().map(str::to_owned)).collect()
+    }
+
+    /// The kids of the private keys of the remote set.
+    pub fn private_kids(&self, set: &str) -> Vec<String> {
+        self.remote(set).iter().filter(|key| key.is_private()).filter_map(|key| key.kid().map(str::to_owned)).collect()
+    }
+
+    /// Waits until the operator looked at the set this many times more.
+    pub async fn looks(&self, set: &str, times: usize) {
+        let count = || self.emulator.calls().count(|call| call.set.as_deref() == Some(set) && call.method == http::Method::GET);
+        let before = count();
+        eventually("the operator looks again", async || (count() >= before + times).then_some(())).await;
+    }
+}
+
+impl Drop for Playground {
+    fn drop(&mut self) {
+        if let Some(operator) = &mut self.operator {
+            let _ = operator.kill();
+            let _ = operator.wait();
+        }
+        if std::thread::panicking() {
+            let log = self.logs.last().and_then(|log| std::fs::read_to_string(log).ok()).unwrap_or_default();
+            let tail: Vec<&str> = log.lines().rev().take(40).collect();
+            eprintln!("the last lines of the operator's log:\n{}", tail.into_iter().rev().collect::<Vec<_>>().join("\n"));
+        }
+    }
+}
+
+/// One generated key.
+pub fn generated(name: &str, alg: &str) -> Value {
+    json!({ "name": name, "generate": { "alg": alg } })
+}

@@ -1,0 +1,126 @@
+//! Bad input, refused by the API server with a sentence that a user understands.
+
+use serde_json::{Value, json};
+
+use super::control_plane::ControlPlane;
+
+fn partner() -> Value {
+    json!({ "kid": "partner-1", "kty": "EC", "crv": "P-256", "x": "f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU", "y": "x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0" })
+}
+
+fn with(mut value: Value, name: &str, member: Value) -> Value {
+    value[name] = member;
+    value
+}
+
+async fn refusal(control_plane: &ControlPlane, kind: &str, name: &str, spec: Value) -> String {
+    let mut metadata = json!({ "name": name });
+    if kind == "JsonWebKeySet" {
+        metadata["namespace"] = "shop".into();
+    }
+    let object = json!({ "apiVersion": "jwk-operator.dev/v1alpha1", "kind": kind, "metadata": metadata, "spec": spec });
+    match control_plane.apply(object.clone()).await {
+        Ok(_) => panic!("accepted: {object}"),
+        Err(kube::Error::Api(status)) => status.message.clone(),
+        Err(error) => panic!("{error}"),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn bad_input_is_refused_with_a_sentence() {
+    let control_plane = ControlPlane::start().await;
+    let generate = json!({ "alg": "ES256" });
+    let secret = "jpsQnnGQmL-YBIffH1136cspYG6-0iY7X1fCE9-E9LI";
+    let keys = |entries: Value| json!({ "keys": entries });
+    let long = "x".repeat(101);
+    let cases: Vec<(Value, &str)> = vec![
+        (keys(json!([{ "name": "p", "public": with(partner(), "d", secret.into()) }])), "this is a private key: remove d"),
+        (keys(json!([{ "name": "p", "public": with(partner(), "oth", json!([{ "r": "x" }])) }])), "this is a private key: remove d"),
+        (keys(json!([{ "name": "p", "public": { "kid": "s", "kty": "oct", "k": secret } }])), "this is a private key: remove d"),
+        (keys(json!([{ "name": "p", "public": { "kid": "s", "kty": "oct" } }])), "kty oct has no public half"),
+        (keys(json!([{ "name": "p", "generate": generate, "public": partner() }])), "key \"p\" needs exactly one of generate, public"),
+        (keys(json!([{ "name": "p" }])), "key \"p\" needs exactly one of generate, public"),
+        (keys(json!([{ "name": "p", "generate": generate, "import": { "secretRef": { "name": "s" } } }])), "import"),
+        (keys(json!([{ "name": "a", "public": partner() }, { "name": "b", "public": partner() }])), "two keys have the same kid"),
+        (keys(json!([{ "name": "a", "generate": generate }, { "name": "b", "generate": generate }])), "write signer"),
+        (with(keys(json!([{ "name": "a", "public": partner() }])), "signer", "a".into()), "write signer"),
+        (keys(json!([{ "name": "Upper", "generate": generate }])), "spec.keys[0].name"),
+        (keys(json!([{ "name": "a", "generate": { "alg": "none" } }])), "Unsupported value: \"none\""),
+        (json!({ "set": "a/b" }), "set \"a/b\" must consist of letters"),
+        (json!({ "set": "a..b" }), "contain no .."),
+        (json!({ "set": "a~next" }), "must consist of letters"),
+        (json!({ "set": "x".repeat(201) }), "200"),
+        (
+            json!({ "publish": [{ "configMap": { "name": "a" } }, { "configMap": { "name": "a", "key": "b" } }] }),
+            "two targets write the same object",
+        ),
+        (
+            json!({ "publish": [{ "configMap": { "name": "a" }, "secret": { "name": "a" } }] }),
+            "a target is exactly one of configMap, secret",
+        ),
+        (
+            json!({ "publish": [{ "secret": { "name": "a", "type": "kubernetes.io/service-account-token" } }] }),
+            "has a meaning to the cluster",
+        ),
+        (
+            json!({ "publish": [{ "configMap": { "name": "a" }, "labels": { "argocd.argoproj.io/secret-type": "cluster" } }] }),
+            "are not yours to set",
+        ),
+        (json!({ "publish": [{ "configMap": { "name": "a" }, "annotations": { "jwk-operator.dev/set": "x" } }] }), "are not yours to set"),
+        (
+            keys(
+                (0..33)
+                    .map(|index| json!({ "name": format!("k{index}"), "public": with(partner(), "kid", format!("kid-{index}").into()) }))
+                    .collect(),
+            ),
+            "32",
+        ),
+    ];
+    for (spec, sentence) in cases {
+        let message = refusal(&control_plane, "JsonWebKeySet", "bad", spec.clone()).await;
+        assert!(message.contains(sentence), "{spec}: {message}");
+        assert!(!message.contains(secret), "the private value is repeated: {message}");
+    }
+    assert!(refusal(&control_plane, "JsonWebKeySet", &long, json!({})).await.contains("write spec.set"));
+
+    // What cannot change.
+    let original = json!({ "set": "shop.a", "keys": [{ "name": "a", "generate": generate }] });
+    let object = |spec: &Value| json!({ "apiVersion": "jwk-operator.dev/v1alpha1", "kind": "JsonWebKeySet", "metadata": { "name": "good", "namespace": "shop" }, "spec": spec });
+    control_plane.apply(object(&original)).await.expect("accepted");
+    for (spec, sentence) in [
+        (with(original.clone(), "set", "shop.b".into()), "set cannot change from shop.a"),
+        (json!({ "keys": original["keys"] }), "set cannot change from shop.a"),
+        (with(original.clone(), "adminApiRef", json!({ "name": "other" })), "adminApiRef cannot change"),
+        (
+            with(original.clone(), "keys", json!([{ "name": "a", "generate": { "alg": "ES384" } }])),
+            "generate cannot change: add an entry with another name",
+        ),
+    ] {
+        let message = refusal(&control_plane, "JsonWebKeySet", "good", spec.clone()).await;
+        assert!(message.contains(sentence), "{spec}: {message}");
+    }
+    let found: Value = serde_json::to_value(control_plane.apply(object(&original)).await.expect("unchanged")).expect("JSON");
+    assert_eq!(found["status"]["observedGeneration"], -1, "a fresh resource is never current");
+    assert_eq!(found["spec"], original, "no defaults in the spec");
+
+    let url = "http://hydra-admin.ory:4445";
+    for (spec, sentence) in [
+        (json!({ "url": url }), "spec.access"),
+        (json!({ "url": "ftp://x", "access": [] }), "url is scheme, host and port"),
+        (json!({ "url": "http://user:pass@x", "access": [] }), "url is scheme, host and port"),
+        (json!({ "url": "http://x/admin", "access": [] }), "a path belongs in pathPrefix"),
+        (
+            json!({ "url": url, "tls": { "caRef": { "kind": "ConfigMap", "name": "ca", "key": "ca.crt" } }, "access": [] }),
+            "tls needs an https url",
+        ),
+        (json!({ "url": url, "timeout": "1 day", "access": [] }), "a duration is numbers with h, m, s or ms"),
+        (json!({ "url": url, "access": [{ "sets": [] }] }), "sets"),
+        (json!({ "url": url, "access": [{ "sets": ["*"] }] }), "a set pattern is an id"),
+        (json!({ "url": url, "access": [{ "sets": ["pay*"] }] }), "a set pattern is an id"),
+        (json!({ "url": url, "access": [{ "sets": ["Hydra.*"] }] }), "hydra.* is refused"),
+        (json!({ "url": url, "pathPrefix": "admin/", "access": [] }), "pathPrefix"),
+    ] {
+        let message = refusal(&control_plane, "AdminApi", "bad", spec.clone()).await;
+        assert!(message.contains(sentence), "{spec}: {message}");
+    }
+}
