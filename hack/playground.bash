@@ -135,8 +135,6 @@ signer_is_not() {
   [[ -n $now && $now != "$1" ]]
 }
 
-config_map_is_gone() { ! kubectl -n shop get configmap payments-jwks; }
-
 refuse_private_key() {
   local answer
   if answer=$(kubectl apply -f - 2>&1 <<'YAML'
