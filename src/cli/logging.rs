@@ -41,7 +41,8 @@ pub(super) fn start(options: &LoggingOptions) {
         LogLevel::Trace => LevelFilter::TRACE,
     };
     // No environment variable can widen this: the bound on libraries is what keeps key material out of logs.
-    let filter = EnvFilter::new(format!("warn,jwk_operator={level}"));
+    // kube's client repeats a whole answer that it cannot parse, at `warn`.
+    let filter = EnvFilter::new(format!("warn,kube_client::client=error,jwk_operator={level}"));
     let layer = match options.log_format {
         LogFormat::Text => fmt::layer().with_writer(std::io::stderr).with_ansi(std::io::stderr().is_terminal()).with_target(false).boxed(),
         LogFormat::Json => fmt::layer().with_writer(std::io::stderr).json().flatten_event(true).boxed(),

@@ -24,6 +24,6 @@ pub use notice::{Notice, add_notice, notice};
 pub use observed::Observed;
 pub use plan::{Assessment, Severity, Trouble, assess, next, wake};
 pub use record::{DEFAULT_RETAIN, KeyRecord, Record};
-pub use status::{Failure, Outcome, refused, status, unconnected, unparsable};
+pub use status::{Failure, Outcome, refused, status, unconnected, unparsable, without_values};
 pub use step::{CreateCause, DeleteCause, PutCause, Step};
 pub use target::{HeldTarget, TargetContent, TargetId, TargetState};

@@ -68,7 +68,7 @@ pub fn unconnected(resource: &JsonWebKeySet, previous: &JsonWebKeySetStatus, fai
 
 /// The status of a resource that cannot be read as what its schema says.
 pub fn unparsable(previous: &JsonWebKeySetStatus, generation: i64, deleting: bool, error: &str, now: Timestamp) -> JsonWebKeySetStatus {
-    let message = format!("the resource cannot be read, and nothing is changed for it: {}", shorten(error));
+    let message = format!("the resource cannot be read, and nothing is changed for it: {}", without_values(error));
     let mut status = previous.clone();
     status.observed_generation = Some(generation);
     let no = |kind| Finding { kind, holds: false, reason: Reason::InvalidSpec, message: message.clone() };
@@ -80,8 +80,8 @@ pub fn unparsable(previous: &JsonWebKeySetStatus, generation: i64, deleting: boo
     status
 }
 
-/// The head of a parser's message up to where it may repeat a value.
-fn shorten(error: &str) -> String {
+/// The head of a parser's message, up to where it may repeat a value of what it parsed.
+pub fn without_values(error: &str) -> String {
     error.split(['"', '`', '\'']).next().unwrap_or_default().trim_end_matches([' ', ':', ',']).chars().take(200).collect()
 }
 

@@ -25,7 +25,7 @@ use super::{
 };
 use crate::{
     api::{ADMIN_API_LABEL, AdminApi, AdminApiStatus, CaRefKind, ConditionType, FIELD_MANAGER, Reason},
-    hydra,
+    hydra, lifecycle,
 };
 
 /// How often a server that does not answer is asked again.
@@ -53,7 +53,7 @@ async fn reconcile_guarded(guard: &DeserializeGuard<AdminApi>, cx: &Context) -> 
     let admin_api = match &guard.0 {
         Ok(admin_api) => admin_api,
         Err(invalid) => {
-            tracing::warn!(admin_api = %guard.name_any(), error = %invalid.error, "an AdminApi cannot be read: its sets wait");
+            tracing::warn!(admin_api = %guard.name_any(), error = lifecycle::without_values(&invalid.error), "an AdminApi cannot be read: its sets wait");
             let message = format!("AdminApi {} cannot be read: its owner has to mend its spec", guard.name_any());
             cx.connections.set(&guard.name_any(), Err(Unconnected { reason: Reason::AdminApiInvalid, message }), false);
             return Ok(Action::await_change());
