@@ -33,7 +33,7 @@ pub(crate) async fn send(url: &str, method: &str, path: &str, body: Option<&[u8]
     let mut stream = TcpStream::connect(host).await.ok()?;
     let length = body.map_or(0, <[u8]>::len);
     let head = format!(
-        "{method} {path} HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n\r\n"
+        "{method} {path} HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\naccept: application/json\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n\r\n"
     );
     stream.write_all(&[head.as_bytes(), body.unwrap_or_default()].concat()).await.ok()?;
     let mut bytes = Vec::new();
