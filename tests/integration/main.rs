@@ -1,11 +1,14 @@
 //! Integration tests: one module per subject.
 
 #[cfg(feature = "emulator")]
+mod contract;
+#[cfg(feature = "emulator")]
 mod emulator;
 #[cfg(feature = "emulator")]
 mod emulator_recording;
 #[cfg(feature = "emulator")]
 mod emulator_store;
+mod hydra_client;
 mod jwk;
 #[cfg(feature = "emulator")]
 mod lifecycle;
