@@ -173,7 +173,7 @@ pub struct AdminApiStatus {
     /// The version that the server told.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub version: Option<String>,
-    /// `Ready`; `Reconciling` or `Stalled` while it is not.
+    /// `Ready`: the admin API answers.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
     pub conditions: Vec<Condition>,

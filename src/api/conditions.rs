@@ -68,6 +68,8 @@ reasons! {
     CredentialsMissing,
     /// The AdminApi does not grant this set to this namespace.
     AccessDenied,
+    /// An older resource owns the set.
+    SetConflict,
     /// The resource cannot be read as what its schema says.
     InvalidSpec,
     /// A public key of the spec is not a valid one.

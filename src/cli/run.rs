@@ -30,8 +30,13 @@ pub(super) async fn run(options: RunOptions) -> anyhow::Result<()> {
     let shutdown = signal().shared();
     let served = serve::serve(options.serve, readiness.clone(), shutdown.clone());
     let operated = operator::run(client, readiness, shutdown);
-    let (served, ()) = futures::join!(served, operated);
-    served.with_context(|| format!("cannot serve on {}", options.serve))
+    // Without health the operator must not run on: nobody would notice when it hangs.
+    let served = async { served.await.with_context(|| format!("cannot serve on {}", options.serve)) };
+    let operated = async {
+        operated.await;
+        anyhow::Ok(())
+    };
+    futures::try_join!(served, operated).map(|_| ())
 }
 
 /// Resolves when the process is asked to end. A second request ends it at once.

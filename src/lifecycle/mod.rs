@@ -4,6 +4,7 @@
 //! [`Observed`] and asks again until there is no step; then [`status`] says what is true.
 
 pub mod access;
+pub mod claim;
 mod deletion;
 mod desired;
 pub mod kid;

@@ -22,9 +22,11 @@ impl Notice {
             Reason::KeyRetired => format!("Retired {kids} in set {set}: the public half stays"),
             Reason::KeyRemoved => format!("Removed {kids} from set {set}"),
             Reason::DriftRepaired => format!("Set {set} was changed by somebody else: repaired with {kids}"),
-            Reason::SignerRestored => format!("Another key had come in front of set {set}: put {kids} back"),
+            Reason::SignerRestored => format!("Put {kids} in front of set {set}, where it signs: another private key stood there"),
             Reason::SetDeleted => format!("Deleted set {set} with its resource"),
-            Reason::SetRetained => format!("Left set {set} as it is"),
+            Reason::SetRetained => format!("Left set {set} as it is, as its resource wants it"),
+            Reason::SetConflict => format!("Left set {set} as it is: another resource owns it"),
+            Reason::AccessDenied => format!("Left set {set} as it is: the AdminApi does not grant it to this namespace"),
             reason => format!("{} in set {set}: {kids}", reason.as_str()),
         }
     }

@@ -45,7 +45,7 @@ impl Assessor<'_> {
                 } else if is_own {
                     self.tell_if_last(kid);
                 }
-            } else {
+            } else if is_own || signer_is_in_front {
                 self.retire_public(kid);
             }
         }

@@ -1,20 +1,22 @@
 //! The reconcile of an AdminApi: makes the connection that the sets use, and tells whether the server answers.
 
-use std::{collections::BTreeMap, panic::AssertUnwindSafe, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, fmt::Debug, panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
 use futures::FutureExt as _;
 use jiff::Timestamp;
 use k8s_openapi::{
+    NamespaceResourceScope,
     api::core::v1::{ConfigMap, Secret},
     apimachinery::pkg::apis::meta::v1::Condition,
 };
 use kube::{
-    Api, Resource as _, ResourceExt as _,
+    Api, Resource, ResourceExt as _,
     api::{Patch, PatchParams},
     core::{DeserializeGuard, ObjectMeta},
     runtime::controller::Action,
 };
 use secrecy::SecretString;
+use serde::de::DeserializeOwned;
 use serde_json::json;
 
 use super::{
@@ -164,7 +166,7 @@ async fn read_credentials(
     Ok(Ok(credentials))
 }
 
-/// One value of a Secret or ConfigMap that opted in by its label.
+/// One value of a Secret or ConfigMap that opted in by its label. The label is looked at before the content is read.
 async fn read_value(
     admin_api: &AdminApi,
     kind: CaRefKind,
@@ -173,33 +175,42 @@ async fn read_value(
     sources: &mut Vec<String>,
     cx: &Context,
 ) -> Result<Result<Vec<u8>, Unconnected>, PassError> {
-    let (metadata, mut values) = match kind {
+    let read = match kind {
         CaRefKind::Secret => {
-            let api = Api::<Secret>::namespaced(cx.client.clone(), cx.client.default_namespace());
-            match call("read a Secret of an AdminApi", api.get_opt(name)).await? {
-                Some(secret) => (
-                    secret.metadata,
-                    secret.data.unwrap_or_default().into_iter().map(|(key, value)| (key, value.0)).collect::<BTreeMap<_, _>>(),
-                ),
-                None => return Ok(Err(missing(admin_api, format!("there is no Secret {name} in the operator's namespace")))),
-            }
+            let data = |secret: Secret| secret.data.unwrap_or_default().into_iter().map(|(key, value)| (key, value.0)).collect();
+            read_labelled(admin_api, name, data, cx).await?
         }
         CaRefKind::ConfigMap => {
-            let api = Api::<ConfigMap>::namespaced(cx.client.clone(), cx.client.default_namespace());
-            match call("read a ConfigMap of an AdminApi", api.get_opt(name)).await? {
-                Some(map) => {
-                    (map.metadata, map.data.unwrap_or_default().into_iter().map(|(key, value)| (key, value.into_bytes())).collect())
-                }
-                None => return Ok(Err(missing(admin_api, format!("there is no ConfigMap {name} in the operator's namespace")))),
-            }
+            let data = |map: ConfigMap| map.data.unwrap_or_default().into_iter().map(|(key, value)| (key, value.into_bytes())).collect();
+            read_labelled(admin_api, name, data, cx).await?
         }
     };
-    if !is_labelled_for(&metadata, &admin_api.name_any()) {
-        let label = format!("{ADMIN_API_LABEL}: {}", admin_api.name_any());
-        return Ok(Err(missing(admin_api, format!("{kind:?} {name} does not carry the label {label}, which lets it be read"))));
-    }
+    let (metadata, mut values): (ObjectMeta, BTreeMap<String, Vec<u8>>) = match read {
+        Ok(read) => read,
+        Err(why) => return Ok(Err(missing(admin_api, format!("{kind:?} {name} {why}")))),
+    };
     sources.push(format!("{}/{}", metadata.uid.unwrap_or_default(), metadata.resource_version.unwrap_or_default()));
     Ok(values.remove(key).ok_or_else(|| missing(admin_api, format!("{kind:?} {name} has no key {key}"))))
+}
+
+/// An object of the operator's namespace and its data, or why it is not read.
+async fn read_labelled<K, T>(
+    admin_api: &AdminApi,
+    name: &str,
+    data: impl FnOnce(K) -> T,
+    cx: &Context,
+) -> Result<Result<(ObjectMeta, T), String>, PassError>
+where
+    K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + DeserializeOwned + Debug,
+{
+    let api = Api::<K>::namespaced(cx.client.clone(), cx.client.default_namespace());
+    let absent = || Ok(Err("is not in the operator's namespace".to_owned()));
+    let Some(metadata) = call("read the metadata of what an AdminApi names", api.get_metadata_opt(name)).await? else { return absent() };
+    if !is_labelled_for(&metadata.metadata, &admin_api.name_any()) {
+        return Ok(Err(format!("does not carry the label {ADMIN_API_LABEL}: {}, which lets it be read", admin_api.name_any())));
+    }
+    let Some(object) = call("read what an AdminApi names", api.get_opt(name)).await? else { return absent() };
+    Ok(Ok((object.meta().clone(), data(object))))
 }
 
 fn is_labelled_for(metadata: &ObjectMeta, admin_api: &str) -> bool {

@@ -3,7 +3,7 @@
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, PoisonError},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use futures::channel::mpsc::UnboundedSender;
@@ -17,6 +17,9 @@ use crate::{
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(60);
 /// How often a set is compared when the AdminApi does not say.
 const DEFAULT_RESYNC: Duration = Duration::from_secs(600);
+
+/// How often failing calls may ask an AdminApi about its server.
+const BETWEEN_QUESTIONS: Duration = Duration::from_secs(5);
 
 /// One admin API that can be called.
 pub(super) struct Connection {
@@ -48,12 +51,25 @@ type State = Result<Arc<Connection>, Unconnected>;
 pub(super) struct Connections {
     states: Mutex<HashMap<String, (State, bool)>>,
     changed: UnboundedSender<String>,
+    suspected: UnboundedSender<String>,
+    asked: Mutex<HashMap<String, Instant>>,
 }
 
 impl Connections {
-    /// No connections yet. The name of each AdminApi whose connection changes is sent to `changed`.
-    pub(super) fn new(changed: UnboundedSender<String>) -> Self {
-        Self { states: Mutex::default(), changed }
+    /// No connections yet. The name of each AdminApi whose connection changes is sent to `changed`, of one that a call failed on to
+    /// `suspected`.
+    pub(super) fn new(changed: UnboundedSender<String>, suspected: UnboundedSender<String>) -> Self {
+        Self { states: Mutex::default(), changed, suspected, asked: Mutex::default() }
+    }
+
+    /// A call failed: the AdminApi shall say soon whether its server answers. Many failures are one question.
+    pub(super) fn suspect(&self, name: &str) {
+        let mut asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
+        if asked.get(name).is_none_or(|before| before.elapsed() > BETWEEN_QUESTIONS) {
+            asked.insert(name.to_owned(), Instant::now());
+            // The receiver is gone only while the process shuts down.
+            let _ = self.suspected.unbounded_send(name.to_owned());
+        }
     }
 
     /// The connection of an AdminApi, or why there is none; `None` before the first look.

@@ -15,7 +15,7 @@ use kube::{
 };
 
 use super::{connections::Connections, memory::Memory};
-use crate::api::AdminApi;
+use crate::api::{AdminApi, JsonWebKeySet};
 
 /// How long one call to Kubernetes may take. The client repeats on its own for minutes, which is longer than a pass should hang.
 pub(super) const KUBERNETES_TIMEOUT: Duration = Duration::from_secs(30);
@@ -24,6 +24,7 @@ pub(super) const KUBERNETES_TIMEOUT: Duration = Duration::from_secs(30);
 pub(super) struct Context {
     pub(super) client: Client,
     pub(super) recorder: Recorder,
+    pub(super) sets: Store<DeserializeGuard<JsonWebKeySet>>,
     pub(super) admin_apis: Store<DeserializeGuard<AdminApi>>,
     pub(super) config_maps: Store<PartialObjectMeta<ConfigMap>>,
     pub(super) secrets: Store<PartialObjectMeta<Secret>>,

@@ -1,4 +1,5 @@
-//! What one process remembers of each resource. All of it may be lost: it saves calls and spreads repetitions, and decides nothing.
+//! What one process remembers of each resource. It may be lost with the process, which then asks and waits more: every decision is made on
+//! what is stored and seen.
 
 use std::{
     collections::HashMap,

@@ -94,6 +94,9 @@ impl Pass<'_> {
 
     fn failed(&mut self, error: &PassError, step_was_due: bool) -> Outcome {
         tracing::warn!(namespace = ?self.resource.namespace(), name = %self.resource.name_any(), set = %self.remote.set, %error, "a pass failed");
+        if matches!(error, PassError::CallAdminApi(_)) {
+            self.cx.connections.suspect(&self.remote.admin_api);
+        }
         self.retry_after = error.retry_after();
         Outcome::Failed(error.failure(step_was_due))
     }

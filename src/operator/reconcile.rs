@@ -21,16 +21,8 @@ use super::{
 };
 use crate::{
     api::{AdminApi, FINALIZER, JsonWebKeySet, Reason},
-    lifecycle::{self, Failure, Notice, Outcome, Refusal},
+    lifecycle::{self, Failure, Notice, Outcome, Refusal, claim},
 };
-
-/// The name of the AdminApi of a resource that names none.
-const DEFAULT_ADMIN_API: &str = "default";
-
-/// The AdminApi that a resource uses.
-pub(super) fn admin_api_name(resource: &JsonWebKeySet) -> &str {
-    resource.spec.admin_api_ref.as_ref().map_or(DEFAULT_ADMIN_API, |reference| &reference.name)
-}
 
 /// Runs one reconcile and contains its panics: one resource must not stop the others.
 pub(super) async fn reconcile(guard: Arc<DeserializeGuard<JsonWebKeySet>>, cx: Arc<Context>) -> Result<Action, std::convert::Infallible> {
@@ -64,9 +56,9 @@ async fn reconcile_resource(resource: Arc<JsonWebKeySet>, cx: &Context) -> Resul
         return Ok(Action::await_change());
     }
     if resource.meta().deletion_timestamp.is_some() && lifecycle::leaves_remote_alone(&resource) {
-        return let_go(&resource, cx).await;
+        return let_go(&resource, Reason::SetRetained, cx).await;
     }
-    let name = admin_api_name(&resource).to_owned();
+    let name = claim::admin_api_name(&resource).to_owned();
     let name = name.as_str();
     let found = cx.admin_apis.get(&ObjectRef::<DeserializeGuard<AdminApi>>::new(name));
     let Some(admin_api) = found.as_ref().map(|admin_api| admin_api.0.as_ref()) else {
@@ -80,10 +72,16 @@ async fn reconcile_resource(resource: Arc<JsonWebKeySet>, cx: &Context) -> Resul
     let desired = match lifecycle::validate(&resource, &admin_api.spec) {
         Ok(desired) => desired,
         Err(refusal) if resource.meta().deletion_timestamp.is_some() && refusal.reason == Reason::AccessDenied => {
-            return let_go(&resource, cx).await;
+            return let_go(&resource, Reason::AccessDenied, cx).await;
         }
         Err(refusal) => return refuse(&resource, &refusal, connections::resync(&admin_api.spec), cx).await,
     };
+    if let Some(conflict) = conflict(&resource, admin_api, cx) {
+        if desired.deleting {
+            return let_go(&resource, Reason::SetConflict, cx).await;
+        }
+        return refuse(&resource, &conflict, connections::resync(&admin_api.spec), cx).await;
+    }
     let connection = match cx.connections.get(name) {
         Some(Ok(connection)) => connection,
         Some(Err(unconnected)) => return wait_for_admin_api(resource, unconnected, cx).await,
@@ -136,12 +134,19 @@ async fn latest(cached: &JsonWebKeySet, cx: &Context) -> Result<Option<Arc<JsonW
     Ok(read)
 }
 
+/// The refusal of a resource whose set an older one owns.
+fn conflict(resource: &JsonWebKeySet, admin_api: &AdminApi, cx: &Context) -> Option<Refusal> {
+    let owners = cx.sets.state_filter(|other| other.0.as_ref().is_ok_and(|other| claim::is_owned_by(resource, other, &admin_api.spec)));
+    let oldest = owners.iter().filter_map(|owner| owner.0.as_ref().ok()).min_by(|one, other| claim::age(one).cmp(&claim::age(other)));
+    oldest.map(|owner| claim::conflict(resource, owner))
+}
+
 /// Lets a resource go without a look at its remote set, and says so.
-async fn let_go(resource: &JsonWebKeySet, cx: &Context) -> Result<Action, PassError> {
+async fn let_go(resource: &JsonWebKeySet, reason: Reason, cx: &Context) -> Result<Action, PassError> {
     finalizer::release(resource, cx).await?;
     let set = lifecycle::set_id(resource);
-    let notice = Notice { reason: Reason::SetRetained, kids: Vec::new() };
-    tracing::info!(namespace = ?resource.namespace(), name = %resource.name_any(), %set, "the resource goes, the remote set stays");
+    let notice = Notice { reason, kids: Vec::new() };
+    tracing::info!(namespace = ?resource.namespace(), name = %resource.name_any(), %set, reason = reason.as_str(), "the resource goes, the remote set stays");
     report::publish_events(resource, &set, &[notice], cx).await;
     Ok(Action::await_change())
 }

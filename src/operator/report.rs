@@ -59,7 +59,7 @@ pub(super) async fn write_if_different(
 /// Tells of what was done. An event that cannot be written is only logged: nothing depends on it.
 pub(super) async fn publish_events(resource: &JsonWebKeySet, set: &str, notices: &[Notice], cx: &Context) {
     for notice in notices {
-        let is_trouble = matches!(notice.reason, Reason::DriftRepaired | Reason::SignerRestored);
+        let is_trouble = matches!(notice.reason, Reason::DriftRepaired | Reason::AccessDenied);
         let event = Event {
             type_: if is_trouble { EventType::Warning } else { EventType::Normal },
             reason: notice.reason.as_str().to_owned(),

@@ -28,6 +28,7 @@ use super::{
 };
 use crate::{
     api::{ADMIN_API_LABEL, AdminApi, CaRefKind, FIELD_MANAGER, JsonWebKeySet, MANAGED_BY_LABEL},
+    lifecycle::claim,
     serve::Readiness,
 };
 
@@ -41,6 +42,8 @@ const CONCURRENCY: u16 = 16;
 pub async fn run(client: Client, readiness: Readiness, shutdown: impl Future<Output = ()> + Send + 'static) {
     let shutdown = shutdown.shared();
     let (changed, changes) = mpsc::unbounded();
+    let (suspected, suspects) = mpsc::unbounded();
+    let (freed, freed_sets) = mpsc::unbounded();
 
     let (sets, set_writer) = reflector::store::<DeserializeGuard<JsonWebKeySet>>();
     let (admin_apis, admin_api_writer) = reflector::store::<DeserializeGuard<AdminApi>>();
@@ -49,10 +52,11 @@ pub async fn run(client: Client, readiness: Readiness, shutdown: impl Future<Out
 
     let cx = Arc::new(Context {
         recorder: Recorder::new(client.clone(), Reporter { controller: FIELD_MANAGER.to_owned(), instance: None }),
+        sets: sets.clone(),
         admin_apis: admin_apis.clone(),
         config_maps: config_maps.clone(),
         secrets: secrets.clone(),
-        connections: Connections::new(changed),
+        connections: Connections::new(changed, suspected),
         memory: Memory::default(),
         writes: Writes::default(),
         started: Instant::now(),
@@ -70,6 +74,8 @@ pub async fn run(client: Client, readiness: Readiness, shutdown: impl Future<Out
         .inspect_ok(move |event| {
             if let watcher::Event::Delete(resource) = event {
                 gone.memory.forget(&resource.uid().unwrap_or_default());
+                // Another resource may have waited for its set.
+                let _ = freed.unbounded_send(resource.clone());
             }
         })
         .touched_objects()
@@ -89,6 +95,7 @@ pub async fn run(client: Client, readiness: Readiness, shutdown: impl Future<Out
         .owns_stream(unknown(config_map_events, cx.clone()))
         .owns_stream(unknown(secret_events, cx.clone()))
         .reconcile_on(users_of(changes, sets.clone()))
+        .reconcile_on(rivals_of(freed_sets, sets.clone()))
         .graceful_shutdown_on(shutdown.clone())
         .run(reconcile::reconcile, |_, error, _| match *error {}, cx.clone())
         .for_each(|_| future::ready(()));
@@ -104,6 +111,7 @@ pub async fn run(client: Client, readiness: Readiness, shutdown: impl Future<Out
         .with_config(ControllerConfig::default().concurrency(CONCURRENCY))
         .watches_stream(token_events, readers(admin_apis.clone(), CaRefKind::Secret))
         .watches_stream(ca_events, readers(admin_apis.clone(), CaRefKind::ConfigMap))
+        .reconcile_on(suspects.map(|name| ObjectRef::<DeserializeGuard<AdminApi>>::new(&name)))
         .graceful_shutdown_on(shutdown.clone())
         .run(admin_api::reconcile, |_, error, _| match *error {}, cx.clone())
         .for_each(|_| future::ready(()));
@@ -175,8 +183,22 @@ fn users_of(
     sets: Store<DeserializeGuard<JsonWebKeySet>>,
 ) -> impl Stream<Item = ObjectRef<DeserializeGuard<JsonWebKeySet>>> {
     changes.flat_map(move |name| {
-        let users = sets.state_filter(|set| set.0.as_ref().is_ok_and(|set| reconcile::admin_api_name(set) == name));
+        let users = sets.state_filter(|set| set.0.as_ref().is_ok_and(|set| claim::admin_api_name(set) == name));
         stream::iter(users.into_iter().map(|set| ObjectRef::from_obj(set.as_ref())).collect::<Vec<_>>())
+    })
+}
+
+/// The resources that name the same set as one that is gone.
+fn rivals_of(
+    freed: mpsc::UnboundedReceiver<DeserializeGuard<JsonWebKeySet>>,
+    sets: Store<DeserializeGuard<JsonWebKeySet>>,
+) -> impl Stream<Item = ObjectRef<DeserializeGuard<JsonWebKeySet>>> {
+    freed.flat_map(move |gone| {
+        let rivals = gone.0.map_or_else(
+            |_| Vec::new(),
+            |gone| sets.state_filter(|set| set.0.as_ref().is_ok_and(|set| claim::claims_same_set(&gone, set))),
+        );
+        stream::iter(rivals.into_iter().map(|set| ObjectRef::from_obj(set.as_ref())).collect::<Vec<_>>())
     })
 }
 

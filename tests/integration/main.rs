@@ -3,11 +3,14 @@
 #[cfg(feature = "emulator")]
 mod cluster;
 #[cfg(feature = "emulator")]
+mod contract;
+#[cfg(feature = "emulator")]
 mod emulator;
 #[cfg(feature = "emulator")]
 mod emulator_recording;
 #[cfg(feature = "emulator")]
 mod emulator_store;
+mod hydra_client;
 mod jwk;
 #[cfg(feature = "emulator")]
 mod lifecycle;

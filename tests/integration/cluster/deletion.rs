@@ -57,3 +57,33 @@ async fn what_was_found_stays_and_what_was_created_goes() {
     assert_eq!(playground.remote("shop.retained").len(), 1);
     assert_eq!(playground.remote_kids("shop.found2"), ["theirs"], "only own keys go");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_two_resources_that_claim_one_set_the_older_owns_it_until_it_is_gone() {
+    let playground = Playground::start().await;
+    playground.apply("shop", "older", json!({ "set": "shop.one", "keys": [generated("signing", "ES256")] })).await;
+    playground.until_ready("shop", "older").await;
+    let kids = playground.remote_kids("shop.one");
+    // Creation times have whole seconds.
+    let created = playground.sets("shop").get("older").await.expect("there").metadata.creation_timestamp;
+    eventually("the next second begins", async || {
+        (k8s_openapi::jiff::Timestamp::now().as_second() > created.as_ref()?.0.as_second()).then_some(())
+    })
+    .await;
+    for name in ["younger", "youngest"] {
+        playground.apply("shop", name, json!({ "set": "SHOP.one", "keys": [generated("signing", "ES256")] })).await;
+        let status = playground.until_reason("shop", name, "SetConflict").await;
+        assert!(
+            status.conditions.iter().any(|condition| condition.type_ == "Stalled" && condition.message.contains("JsonWebKeySet older"))
+        );
+    }
+    playground.sets("shop").delete("youngest", &DeleteParams::default()).await.expect("deleted");
+    playground.until_gone("shop", "youngest").await;
+    assert_eq!(playground.remote_kids("shop.one"), kids, "who lost touches nothing");
+
+    playground.sets("shop").delete("older", &DeleteParams::default()).await.expect("deleted");
+    playground.until_gone("shop", "older").await;
+    playground.until_ready("shop", "younger").await;
+    assert!(playground.remote("shop.one").is_empty());
+    assert_eq!(playground.remote("SHOP.one").len(), 1);
+}

@@ -1,0 +1,1 @@
+//! The client in front of servers that misbehave.
