@@ -119,7 +119,8 @@ impl Config {
             .redirect(redirect::Policy::none())
             .no_proxy()
             .referer(false)
-            .connect_timeout(CONNECT_TIMEOUT.min(self.timeout))
+            // Shorter than the whole, so that a call that was never sent is told from one that was not answered.
+            .connect_timeout(CONNECT_TIMEOUT.min(self.timeout * 3 / 4))
             .tls_version_min(tls::Version::TLS_1_2);
         if let Some(pem) = &self.ca_bundle {
             let certificates = Certificate::from_pem_bundle(pem)

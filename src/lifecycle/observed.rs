@@ -44,6 +44,8 @@ pub struct Observed {
     pub reserved: BTreeSet<String>,
     /// How far the admin API's clock is ahead of ours.
     pub clock_skew: Option<SignedDuration>,
+    /// When a key was last displaced as the one that signs, by kid.
+    pub stopped_signing: BTreeMap<String, Timestamp>,
     /// When a private key was last written to the set.
     pub private_written_at: Option<Timestamp>,
 }
@@ -64,6 +66,7 @@ impl Observed {
             unknown_until: None,
             reserved: BTreeSet::new(),
             clock_skew: None,
+            stopped_signing: BTreeMap::new(),
             private_written_at: None,
         }
     }
@@ -113,6 +116,9 @@ impl Observed {
     pub fn key_was_written(&mut self, key: Jwk, server_time: Option<Timestamp>, now: Timestamp) {
         if key.is_private() {
             self.private_written_at = Some(now);
+            if let Some(displaced) = self.signer().filter(|signer| Some(*signer) != key.kid()).map(str::to_owned) {
+                self.stopped_signing.insert(displaced, now);
+            }
         }
         self.live.keys.retain(|other| other.kid() != key.kid());
         self.live.keys.insert(0, key);

@@ -164,19 +164,21 @@ pub fn assess(desired: &Desired, seen: &Observed, now: Timestamp) -> Assessment 
     if desired.mode == Mode::Observe {
         look.only_observe();
     }
-    look.forget();
     look.publish();
+    look.forget();
     look.finish()
 }
 
 impl Assessor<'_> {
-    /// Keeps of a full look only what an observer may do: tell that the set differs, and publish what is there.
+    /// Keeps of a full look only what an observer may do: tell that the set differs, and publish what is there, together with what was the
+    /// operator's own before it was made an observer.
     fn only_observe(&mut self) {
         let due = self.steps.len();
         self.steps.clear();
+        self.expired.clear();
         self.due = None;
         self.record = self.seen.record.clone();
-        self.published = self.seen.live.keys.iter().filter_map(|key| Some((key.kid()?.to_owned(), key.public_half()?))).collect();
+        self.published.retain(|kid, _| self.seen.record.keys.contains_key(kid));
         if due > 0 {
             let message = format!("set {} is not as the spec says ({due} changes are due), and mode is Observe", self.desired.set);
             self.stalled(Reason::DriftObserved, message);

@@ -6,7 +6,7 @@ use super::{
     step::Step,
     target::{self, TargetState},
 };
-use crate::api::{KeyState, Mode, Reason};
+use crate::api::{KeyState, Reason};
 
 impl Assessor<'_> {
     /// Decides what is published, and which targets must be written or removed for it.
@@ -14,10 +14,8 @@ impl Assessor<'_> {
     /// Own keys are published as recorded: targets follow what was decided, not what an outsider did. Keys of others are published as they
     /// are in the set, since they may sign.
     pub(super) fn publish(&mut self) {
-        if self.desired.mode == Mode::Enforce {
-            self.publish_live();
-            self.publish_awaited();
-        }
+        self.publish_live();
+        self.publish_awaited();
         for target in &self.desired.targets {
             self.write(target);
         }

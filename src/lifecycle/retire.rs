@@ -62,11 +62,13 @@ impl Assessor<'_> {
             }
             _ => {
                 let timed = self.timed();
+                // It may have come in front once more since it retired.
+                let stopped = self.seen.stopped_signing.get(kid).copied().filter(|_| timed.is_some());
                 if let Some(record) = self.record.keys.get_mut(kid) {
                     if is_own {
                         record.state = KeyState::Retired;
                     }
-                    record.retired_at = record.retired_at.or(timed);
+                    record.retired_at = record.retired_at.max(stopped).or(timed);
                 }
                 self.expire(kid);
             }

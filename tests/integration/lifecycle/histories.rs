@@ -3,7 +3,7 @@
 
 use jwk_operator::{
     api::{
-        Algorithm, ConfigMapTarget, DeletionPolicy, Generate, JsonWebKeySetSpec, KeySource, PublicKey, PublishTarget, TargetKind,
+        Algorithm, ConfigMapTarget, DeletionPolicy, Generate, JsonWebKeySetSpec, KeySource, Mode, PublicKey, PublishTarget, TargetKind,
         UnmanagedKeys,
     },
     hydra::emulator::{DerivedKeys, Generate as _},
@@ -35,6 +35,7 @@ enum Event {
     Sign(usize),
     Unmanaged(bool),
     Targets(usize),
+    Observe(bool),
     Skew(i64),
 }
 
@@ -69,6 +70,7 @@ fn events() -> impl Strategy<Value = Event> {
         1 => (0..5usize).prop_map(Event::Sign),
         1 => any::<bool>().prop_map(Event::Unmanaged),
         1 => (0..3usize).prop_map(Event::Targets),
+        1 => any::<bool>().prop_map(Event::Observe),
         1 => prop_oneof![Just(0), Just(30), Just(-7200), Just(90_000)].prop_map(Event::Skew),
     ]
 }
@@ -207,6 +209,10 @@ impl World {
                 let targets = ["payments-jwks", "second"].iter().take(*count).map(|name| target(name)).collect();
                 self.edit(|spec| spec.publish = Some(targets));
             }
+            Event::Observe(observe) => {
+                self.say(format!("OBSERVE {observe}"));
+                self.edit(|spec| spec.mode = Some(if *observe { Mode::Observe } else { Mode::Enforce }));
+            }
             Event::Skew(seconds) => self.skew = jiff::SignedDuration::from_secs(*seconds),
         }
     }
@@ -229,6 +235,7 @@ impl World {
     fn settle(&mut self) {
         self.say("SETTLE");
         self.skew = jiff::SignedDuration::ZERO;
+        self.edit(|spec| spec.mode = None);
         self.foreign_objects.clear();
         self.advance(LATE + 1);
         for _ in 0..4 {

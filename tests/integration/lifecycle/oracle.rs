@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
 use jwk_operator::{
-    api::{JsonWebKeySetSpec, JsonWebKeySetStatus, KeyState, UnmanagedKeys},
+    api::{JsonWebKeySetSpec, JsonWebKeySetStatus, KeyState, Mode, UnmanagedKeys},
     hydra::emulator::Store,
     jwk::Jwk,
     lifecycle::{DEFAULT_RETAIN, HeldTarget, Step, TargetContent, TargetId, kid},
@@ -85,6 +85,9 @@ impl Oracle {
         now: Timestamp,
     ) -> Result<(), String> {
         self.note_signer(before, now);
+        if spec.mode == Some(Mode::Observe) && !late {
+            return Err("an observer wrote to the remote set".into());
+        }
         let had_private = before.iter().any(Jwk::is_private);
         if had_private && !after.iter().any(Jwk::is_private) && !deleting {
             return Err("rule 3: no private key is left".into());
@@ -125,7 +128,14 @@ impl Oracle {
     }
 
     /// Rule 1, and rule 4 for what verifiers read.
-    pub fn check_target(&self, content: &TargetContent, before: Option<&HeldTarget>, store: &Store, now: Timestamp) -> Result<(), String> {
+    pub fn check_target(
+        &self,
+        content: &TargetContent,
+        before: Option<&HeldTarget>,
+        only: Option<BTreeSet<String>>,
+        store: &Store,
+        now: Timestamp,
+    ) -> Result<(), String> {
         for document in content.data.values() {
             check_no_secret(document, store);
             let set: serde_json::Value = serde_json::from_str(document).expect("a document is JSON");
@@ -139,6 +149,7 @@ impl Oracle {
             let signed = self.signed.get(&(kid.clone(), material(key.as_jwk()))).filter(|_| key.as_jwk().key_use() != Some("enc"));
             let retain = SignedDuration::try_from(DEFAULT_RETAIN).expect("a duration");
             if !published.contains_key(&kid)
+                && only.as_ref().is_none_or(|only| only.contains(&kid))
                 && !self.is_foreign(key.as_jwk())
                 && signed.is_some_and(|signed| now.duration_since(*signed) < retain - SignedDuration::from_secs(1))
             {

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, fmt};
 
 use jiff::{SignedDuration, Timestamp};
 use jwk_operator::{
-    api::{AccessRule, AdminApiSpec, JsonWebKeySet, JsonWebKeySetSpec, JsonWebKeySetStatus},
+    api::{AccessRule, AdminApiSpec, JsonWebKeySet, JsonWebKeySetSpec, JsonWebKeySetStatus, Mode},
     hydra::emulator::{DerivedKeys, Refusal, Store},
     jwk::{Jwk, symmetric},
     lifecycle::{self, Desired, Failure, HeldTarget, Observed, Outcome, Record, Step, TargetId, TargetState},
@@ -323,7 +323,10 @@ impl World {
                     seen.targets.insert(id.clone(), TargetState::Foreign);
                     return;
                 }
-                if let Err(violation) = self.oracle.check_target(content, self.objects.get(id), &self.store, self.now) {
+                // An observer mirrors what is there, but for keys that were recorded before it was made one.
+                let is_observer = self.resource.spec.mode == Some(Mode::Observe);
+                let recorded = is_observer.then(|| self.status().keys.into_iter().map(|key| key.kid).collect());
+                if let Err(violation) = self.oracle.check_target(content, self.objects.get(id), recorded, &self.store, self.now) {
                     panic!("{violation}\n{}", self.history());
                 }
                 self.objects.insert(id.clone(), held.clone());
