@@ -40,8 +40,8 @@ fn complaint(body: &[u8]) -> Complaint {
             }
             _ => Complaint { words: String::new(), is_the_apis_own: false },
         },
-        // No JSON at all: a proxy's page. Its head helps to recognise it.
-        _ => Complaint { words: redact(&String::from_utf8_lossy(&body[..body.len().min(500)])), is_the_apis_own: false },
+        // No JSON at all: a proxy's page. Its head helps to recognise it. Redacted before it is cut, or half a secret would look harmless.
+        _ => Complaint { words: redact(&String::from_utf8_lossy(body)), is_the_apis_own: false },
     }
 }
 
