@@ -122,6 +122,21 @@ fn named(call: &Call<'_>, received: &Received, key: Jwk, kid: &str) -> Result<Jw
     if key.kid() == Some(kid) { Ok(key) } else { Err(Error::new(call, ErrorKind::WrongKey, Some(received.status))) }
 }
 
+/// What the API says to a deletion is 204. A page of somebody else, with 200, must not pass for it: the key may be there still.
+pub(super) fn deleted(call: &Call<'_>, received: &Received) -> Result<(), Error> {
+    if received.status == 204 { Ok(()) } else { Err(undecodable(call, received, "a deletion is answered with 204")) }
+}
+
+/// Whether an answer says that the server is ready, in the words of the API.
+pub(super) fn ready(call: &Call<'_>, received: &Received) -> Result<(), Error> {
+    #[derive(Deserialize)]
+    struct Readiness {
+        status: String,
+    }
+    let Readiness { status } = parse(call, received)?;
+    if status == "ok" { Ok(()) } else { Err(undecodable(call, received, "the status is not ok")) }
+}
+
 /// The version in an answer.
 pub(super) fn version(call: &Call<'_>, received: &Received) -> Result<String, Error> {
     #[derive(Deserialize)]
