@@ -15,8 +15,9 @@ use super::{
 };
 use crate::jwk::{Jwk, JwkSet};
 
-/// The reason that Hydra's router gives for a path it does not know.
-const ROUTER_REASON: &str = "route does not exist";
+/// How Hydra begins to say that a set or a key is absent. In an `error` that is an object, which Hydra's router and gateways write too, for a
+/// route or a project that they do not know, it tells whose words they are.
+const ABSENT: &str = "Unable to locate the re";
 
 /// The error bodies of the admin API. Handlers and router write different ones; a proxy in front may write anything.
 struct Complaint {
@@ -35,7 +36,7 @@ fn complaint(body: &[u8]) -> Complaint {
             }
             Some(Value::Object(error)) => {
                 let (message, reason) = (text(error.get("message")), text(error.get("reason")));
-                let is_the_apis_own = error.contains_key("code") && !reason.contains(ROUTER_REASON);
+                let is_the_apis_own = error.contains_key("code") && [&message, &reason].iter().any(|text| text.contains(ABSENT));
                 Complaint { words: redact(&format!("{message}: {reason}")), is_the_apis_own }
             }
             _ => Complaint { words: String::new(), is_the_apis_own: false },
