@@ -10,7 +10,6 @@ use serde_json::Value;
 use super::{
     error::{Error, ErrorKind},
     operation::Call,
-    redact::redact,
     transport::Received,
 };
 use crate::jwk::{Jwk, JwkSet};
@@ -25,35 +24,35 @@ struct Complaint {
     is_the_apis_own: bool,
 }
 
-fn complaint(body: &[u8]) -> Complaint {
+fn complaint(received: &Received) -> Complaint {
     let text = |value: Option<&Value>| value.and_then(Value::as_str).unwrap_or_default().to_owned();
-    match serde_json::from_slice::<Value>(body) {
+    match serde_json::from_slice::<Value>(&received.body) {
         Ok(Value::Object(members)) => match members.get("error") {
             Some(Value::String(error)) => {
                 let description = text(members.get("error_description"));
                 let words = if description.is_empty() { error.clone() } else { format!("{error}: {description}") };
-                Complaint { words: redact(&words), is_the_apis_own: members.contains_key("error_description") }
+                Complaint { words: received.redact(&words), is_the_apis_own: members.contains_key("error_description") }
             }
             Some(Value::Object(error)) => {
                 let (message, reason) = (text(error.get("message")), text(error.get("reason")));
                 let is_the_apis_own = error.contains_key("code") && [&message, &reason].iter().any(|text| text.contains(ABSENT));
-                Complaint { words: redact(&format!("{message}: {reason}")), is_the_apis_own }
+                Complaint { words: received.redact(&format!("{message}: {reason}")), is_the_apis_own }
             }
             _ => Complaint { words: String::new(), is_the_apis_own: false },
         },
         // No JSON at all: a proxy's page. Its head helps to recognise it. Redacted before it is cut, or half a secret would look harmless.
-        _ => Complaint { words: redact(&String::from_utf8_lossy(body)), is_the_apis_own: false },
+        _ => Complaint { words: received.redact(&String::from_utf8_lossy(&received.body)), is_the_apis_own: false },
     }
 }
 
 /// Whether an answer says that the set or key is absent. A 404 of anything but the API itself says nothing.
 pub(super) fn is_absent(received: &Received) -> bool {
-    received.status == 404 && complaint(&received.body).is_the_apis_own
+    received.status == 404 && complaint(received).is_the_apis_own
 }
 
 /// The error that an answer without success is.
 pub(super) fn failure(call: &Call<'_>, received: &Received) -> Error {
-    let complaint = complaint(&received.body);
+    let complaint = complaint(received);
     let retry_after = retry_after(&received.headers, received.date);
     let kind = match received.status {
         300..=399 => ErrorKind::Redirected,
