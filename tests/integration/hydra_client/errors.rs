@@ -9,7 +9,7 @@ use jwk_operator::{
 use secrecy::SecretString;
 use serde_json::json;
 
-use super::server::{PRIVATE_MEMBER, Server, TOKEN, answer, client, config, failure, key, private_key, seven};
+use super::server::{Headers, PRIVATE_MEMBER, Server, TOKEN, answer, client, config, failure, failures, key, private_key, seven};
 
 /// Whether `text` repeats a part of `secret`. Fewer letters are found in any text.
 fn leaks(text: &str, secret: &str) -> bool {
@@ -124,7 +124,7 @@ async fn ids_in_errors_cannot_write_lines_of_their_own() {
 #[tokio::test]
 async fn a_server_can_say_how_long_to_wait() {
     const DATE: (&str, &str) = ("date", "Mon, 01 Jun 2026 12:00:00 GMT");
-    let cases: [(&'static [(&'static str, &'static str)], Option<u64>); 9] = [
+    let cases: [(Headers, Option<u64>); 9] = [
         (&[("retry-after", "7")], Some(7)),
         (&[("retry-after", " 0 ")], Some(0)),
         // Counted from the server's own time.
@@ -156,8 +156,7 @@ async fn a_server_can_say_how_long_to_wait() {
 async fn a_failed_server_may_have_stored_first() {
     for (status, may) in [(500, true), (502, true), (503, false), (504, true)] {
         let server = Server::always(status, &[], "").await;
-        for operation in seven() {
-            let error = failure(&client(&server.url), operation).await;
+        for (operation, error) in failures(&client(&server.url), seven()).await {
             assert_eq!(error.kind(), &ErrorKind::ServerFailed { retry_after: None });
             assert_eq!(error.may_have_taken_effect(), may && !operation.is_read(), "{operation} {status}");
         }

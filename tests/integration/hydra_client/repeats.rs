@@ -5,10 +5,11 @@ use std::sync::{
     atomic::{AtomicUsize, Ordering},
 };
 
+use futures::future::join_all;
 use jwk_operator::hydra::{ErrorKind, Operation};
 use tokio::{io::AsyncWriteExt as _, net::TcpStream};
 
-use super::server::{READS, Server, WRITES, answer, call, client, failure, private_key, read_request, rude};
+use super::server::{READS, Server, WRITES, answer, call, client, failure, failures, listen, private_key, read_request, rude, seven};
 
 /// A server that fails `failures` times and then answers as it should.
 async fn recovering(status: u16, failures: usize) -> Server {
@@ -24,19 +25,19 @@ async fn recovering(status: u16, failures: usize) -> Server {
 
 #[tokio::test]
 async fn a_read_is_repeated_twice_at_most() {
-    for status in [502, 503, 504] {
-        for operation in READS {
-            for failures in 0..=2 {
-                let server = recovering(status, failures).await;
-                call(&client(&server.url), operation).await.expect("an answer");
-                assert_eq!(server.received().len(), failures + 1);
-            }
-            let server = recovering(status, 3).await;
-            let error = failure(&client(&server.url), operation).await;
-            assert_eq!((error.kind(), error.status()), (&ErrorKind::ServerFailed { retry_after: None }, Some(status)));
-            assert_eq!(server.received().len(), 3);
+    let all = [502, 503, 504].into_iter().flat_map(|status| READS.map(|operation| (status, operation)));
+    join_all(all.map(|(status, operation)| async move {
+        for failures in 0..=2 {
+            let server = recovering(status, failures).await;
+            call(&client(&server.url), operation).await.expect("an answer");
+            assert_eq!(server.received().len(), failures + 1);
         }
-    }
+        let server = recovering(status, 3).await;
+        let error = failure(&client(&server.url), operation).await;
+        assert_eq!((error.kind(), error.status()), (&ErrorKind::ServerFailed { retry_after: None }, Some(status)));
+        assert_eq!(server.received().len(), 3);
+    }))
+    .await;
 }
 
 #[tokio::test]
@@ -140,10 +141,9 @@ async fn an_answer_that_breaks_in_the_middle_leaves_a_write_in_doubt() {
 
 #[tokio::test]
 async fn without_a_connection_nothing_took_effect() {
-    let (listener, url) = super::server::listen().await;
+    let (listener, url) = listen().await;
     drop(listener);
-    for operation in super::server::seven() {
-        let error = failure(&client(&url), operation).await;
+    for (operation, error) in failures(&client(&url), seven()).await {
         assert_eq!((error.kind(), error.status()), (&ErrorKind::Unreachable, None), "{operation}");
         assert!(!error.may_have_taken_effect() && error.is_transient(), "{operation}");
     }

@@ -8,7 +8,7 @@ use std::{
 use jwk_operator::hydra::{Client, ErrorKind};
 use tokio::{io::AsyncWriteExt as _, net::TcpStream};
 
-use super::server::{config, failure, read_request, rude, seven};
+use super::server::{READS, Server, WRITES, config, failure, failures, read_request, rude, seven};
 
 /// A client that is soon fed up.
 fn impatient(url: &str) -> Client {
@@ -60,8 +60,8 @@ async fn an_endless_body_is_too_large() {
 #[tokio::test]
 async fn an_answer_may_be_as_long_as_the_limit() {
     for (excess, kind) in [(0, ErrorKind::Undecodable), (1, ErrorKind::TooLarge)] {
-        let server = super::server::Server::always(200, &[], " ".repeat(10_000 + excess)).await;
-        for operation in super::server::READS {
+        let server = Server::always(200, &[], " ".repeat(10_000 + excess)).await;
+        for operation in READS {
             assert_eq!(failure(&small(&server.url), operation).await.kind(), &kind, "{operation}");
         }
     }
@@ -70,7 +70,7 @@ async fn an_answer_may_be_as_long_as_the_limit() {
 #[tokio::test]
 async fn endless_headers_do_not_fill_the_memory() {
     let url = endless("HTTP/1.1 200 OK\r\n", format!("x-header: {}\r\n", "a".repeat(4096)), Duration::ZERO).await;
-    for operation in super::server::WRITES {
+    for operation in WRITES {
         let error = failure(&small(&url), operation).await;
         assert_eq!(error.kind(), &ErrorKind::BrokenOff, "{operation}");
         assert!(error.may_have_taken_effect(), "{operation}");
@@ -79,14 +79,14 @@ async fn endless_headers_do_not_fill_the_memory() {
 
 /// All calls end in time, for a write with the effect in doubt.
 async fn ends_in_time(url: &str) {
-    for operation in seven() {
-        let started = Instant::now();
-        let error = failure(&impatient(url), operation).await;
+    let started = Instant::now();
+    let errors = failures(&impatient(url), seven()).await;
+    let elapsed = started.elapsed();
+    assert!((Duration::from_millis(250)..Duration::from_secs(2)).contains(&elapsed), "{elapsed:?}");
+    for (operation, error) in errors {
         assert_eq!(error.kind(), &ErrorKind::TimedOut, "{operation}");
         assert_eq!(error.may_have_taken_effect(), !operation.is_read(), "{operation}");
         assert!(error.is_transient(), "{operation}");
-        let elapsed = started.elapsed();
-        assert!((Duration::from_millis(250)..Duration::from_secs(2)).contains(&elapsed), "{operation} {elapsed:?}");
     }
 }
 
@@ -124,7 +124,7 @@ async fn repeats_count_against_the_timeout() {
     })
     .await;
     let started = Instant::now();
-    for operation in super::server::READS {
+    for operation in READS {
         assert_eq!(failure(&impatient(&url), operation).await.kind(), &ErrorKind::TimedOut, "{operation}");
     }
     assert!(started.elapsed() < Duration::from_secs(2));
@@ -138,8 +138,7 @@ async fn what_is_no_http_is_a_broken_connection() {
             let _ = stream.write_all(words.as_bytes()).await;
         })
         .await;
-        for operation in seven() {
-            let error = failure(&small(&url), operation).await;
+        for (operation, error) in failures(&small(&url), seven()).await {
             assert_eq!(error.kind(), &ErrorKind::BrokenOff, "{operation} {words:?}");
             assert_eq!(error.may_have_taken_effect(), !operation.is_read(), "{operation}");
         }

@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex};
 
 use axum::{Router, body::Body, extract::Request};
+use futures::future::join_all;
 use http::{HeaderMap, Method, Response, StatusCode};
 use jwk_operator::{
     hydra::{Client, Config, CreateJsonWebKeySet, Error, Operation},
@@ -24,6 +25,9 @@ pub(super) const PRIVATE_MEMBER: &str = "jpsQnnGQmL-YBIffH1136cspYG6-0iY7X1fCE9-
 pub(super) const SET: &str = "the-set";
 /// The kid that all calls are about.
 pub(super) const KID: &str = "the-kid";
+
+/// Headers of an answer: names and values.
+pub(super) type Headers = &'static [(&'static str, &'static str)];
 
 /// A request that a server got.
 #[derive(Clone, Debug)]
@@ -63,7 +67,7 @@ impl Server {
     }
 
     /// A server that gives everybody the same answer.
-    pub(super) async fn always(status: u16, headers: &'static [(&'static str, &'static str)], body: impl Into<String>) -> Self {
+    pub(super) async fn always(status: u16, headers: Headers, body: impl Into<String>) -> Self {
         let body = body.into();
         Self::start(move |_| answer(status, headers, body.clone())).await
     }
@@ -89,9 +93,9 @@ pub(super) fn answer(status: u16, headers: &[(&str, &str)], body: impl Into<Body
 }
 
 /// A server that does with its connections what `serve` does. It ends with the test's runtime.
-pub(super) async fn rude<F: Future<Output = ()> + Send>(serve: impl Fn(TcpStream) -> F + Clone + Send + 'static) -> String
+pub(super) async fn rude<F>(serve: impl Fn(TcpStream) -> F + Clone + Send + 'static) -> String
 where
-    F: 'static,
+    F: Future<Output = ()> + Send + 'static,
 {
     let (listener, url) = listen().await;
     tokio::spawn(async move {
@@ -184,6 +188,11 @@ pub(super) async fn call(client: &Client, operation: Operation) -> Result<String
         Operation::GetReadiness => client.ready().await.map(told),
         Operation::GetVersion => client.version().await.map(told),
     }
+}
+
+/// The errors of operations that must fail, all at once: some take their time.
+pub(super) async fn failures(client: &Client, operations: impl IntoIterator<Item = Operation>) -> Vec<(Operation, Error)> {
+    join_all(operations.into_iter().map(|operation| async move { (operation, failure(client, operation).await) })).await
 }
 
 /// The error of an operation that must fail.
