@@ -11,9 +11,12 @@ const SET_ABSENT: &str = r#"{"error":"Not Found","error_description":"Unable to 
 /// What the handler of a key answers.
 const KEY_ABSENT: &str = r#"{"error":"Unable to locate the resource","error_description":""}"#;
 
+/// The same in the shape that Ory's gateways give to errors.
+const ABSENT_BEHIND_A_GATEWAY: &str = r#"{"error":{"code":404,"status":"Not Found","message":"Unable to locate the resource"}}"#;
+
 #[tokio::test]
 async fn the_handlers_404_means_absent() {
-    for body in [SET_ABSENT, KEY_ABSENT] {
+    for body in [SET_ABSENT, KEY_ABSENT, ABSENT_BEHIND_A_GATEWAY] {
         let server = Server::always(404, &[("content-type", "application/json")], body).await;
         let client = client(&server.url);
         for operation in READS {
