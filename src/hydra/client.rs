@@ -136,7 +136,7 @@ impl Client {
     pub async fn ready(&self) -> Result<Answer<()>, Error> {
         let call = Call { operation: Operation::GetReadiness, set: None, kid: None };
         let received = self.transport.send(&call, None).await?;
-        answer(&call, received, |_, _| Ok(()))
+        answer(&call, received, decode::ready)
     }
 
     /// The server's version.
@@ -154,7 +154,7 @@ impl Client {
         if decode::is_absent(&received) {
             return Ok(Answer { value: (), date: received.date });
         }
-        answer(&call, received, |_, _| Ok(()))
+        answer(&call, received, decode::deleted)
     }
 }
 

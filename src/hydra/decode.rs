@@ -10,13 +10,13 @@ use serde_json::Value;
 use super::{
     error::{Error, ErrorKind},
     operation::Call,
-    redact::redact,
     transport::Received,
 };
 use crate::jwk::{Jwk, JwkSet};
 
-/// The reason that Hydra's router gives for a path it does not know.
-const ROUTER_REASON: &str = "route does not exist";
+/// How Hydra begins to say that a set or a key is absent. In an `error` that is an object, which Hydra's router and gateways write too, for a
+/// route or a project that they do not know, it tells whose words they are.
+const ABSENT: &str = "Unable to locate the re";
 
 /// The error bodies of the admin API. Handlers and router write different ones; a proxy in front may write anything.
 struct Complaint {
@@ -24,35 +24,35 @@ struct Complaint {
     is_the_apis_own: bool,
 }
 
-fn complaint(body: &[u8]) -> Complaint {
+fn complaint(received: &Received) -> Complaint {
     let text = |value: Option<&Value>| value.and_then(Value::as_str).unwrap_or_default().to_owned();
-    match serde_json::from_slice::<Value>(body) {
+    match serde_json::from_slice::<Value>(&received.body) {
         Ok(Value::Object(members)) => match members.get("error") {
             Some(Value::String(error)) => {
                 let description = text(members.get("error_description"));
                 let words = if description.is_empty() { error.clone() } else { format!("{error}: {description}") };
-                Complaint { words: redact(&words), is_the_apis_own: members.contains_key("error_description") }
+                Complaint { words: received.redact(&words), is_the_apis_own: members.contains_key("error_description") }
             }
             Some(Value::Object(error)) => {
                 let (message, reason) = (text(error.get("message")), text(error.get("reason")));
-                let is_the_apis_own = error.contains_key("code") && !reason.contains(ROUTER_REASON);
-                Complaint { words: redact(&format!("{message}: {reason}")), is_the_apis_own }
+                let is_the_apis_own = error.contains_key("code") && [&message, &reason].iter().any(|text| text.contains(ABSENT));
+                Complaint { words: received.redact(&format!("{message}: {reason}")), is_the_apis_own }
             }
             _ => Complaint { words: String::new(), is_the_apis_own: false },
         },
-        // No JSON at all: a proxy's page. Its head helps to recognise it.
-        _ => Complaint { words: redact(&String::from_utf8_lossy(&body[..body.len().min(500)])), is_the_apis_own: false },
+        // No JSON at all: a proxy's page. Its head helps to recognise it. Redacted before it is cut, or half a secret would look harmless.
+        _ => Complaint { words: received.redact(&String::from_utf8_lossy(&received.body)), is_the_apis_own: false },
     }
 }
 
 /// Whether an answer says that the set or key is absent. A 404 of anything but the API itself says nothing.
 pub(super) fn is_absent(received: &Received) -> bool {
-    received.status == 404 && complaint(&received.body).is_the_apis_own
+    received.status == 404 && complaint(received).is_the_apis_own
 }
 
 /// The error that an answer without success is.
 pub(super) fn failure(call: &Call<'_>, received: &Received) -> Error {
-    let complaint = complaint(&received.body);
+    let complaint = complaint(received);
     let retry_after = retry_after(&received.headers, received.date);
     let kind = match received.status {
         300..=399 => ErrorKind::Redirected,
@@ -120,6 +120,21 @@ pub(super) fn key(call: &Call<'_>, received: &Received, kid: &str) -> Result<Jwk
 
 fn named(call: &Call<'_>, received: &Received, key: Jwk, kid: &str) -> Result<Jwk, Error> {
     if key.kid() == Some(kid) { Ok(key) } else { Err(Error::new(call, ErrorKind::WrongKey, Some(received.status))) }
+}
+
+/// What the API says to a deletion is 204. A page of somebody else, with 200, must not pass for it: the key may be there still.
+pub(super) fn deleted(call: &Call<'_>, received: &Received) -> Result<(), Error> {
+    if received.status == 204 { Ok(()) } else { Err(undecodable(call, received, "a deletion is answered with 204")) }
+}
+
+/// Whether an answer says that the server is ready, in the words of the API.
+pub(super) fn ready(call: &Call<'_>, received: &Received) -> Result<(), Error> {
+    #[derive(Deserialize)]
+    struct Readiness {
+        status: String,
+    }
+    let Readiness { status } = parse(call, received)?;
+    if status == "ok" { Ok(()) } else { Err(undecodable(call, received, "the status is not ok")) }
 }
 
 /// The version in an answer.

@@ -35,6 +35,17 @@ pub(super) struct Received {
     pub(super) headers: HeaderMap,
     pub(super) date: Option<Timestamp>,
     pub(super) body: Zeroizing<Vec<u8>>,
+    token: Option<SecretString>,
+}
+
+impl Received {
+    /// Words of the server, fit for a log. The token is known here, so that it is found whatever its length and its letters.
+    pub(super) fn redact(&self, words: &str) -> String {
+        match self.token.as_ref().map(|token| token.expose_secret()) {
+            Some(token) if !token.is_empty() => redact(&words.replace(token, "[redacted]")),
+            _ => redact(words),
+        }
+    }
 }
 
 impl Transport {
@@ -91,6 +102,7 @@ impl Transport {
             date: decode::date(response.headers()),
             headers: response.headers().clone(),
             body: Zeroizing::new(Vec::new()),
+            token: self.token.clone(),
         };
         // Reserved at once, so that growing does not leave copies of private keys behind.
         received.body.reserve_exact(
