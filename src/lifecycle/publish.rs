@@ -32,7 +32,9 @@ impl Assessor<'_> {
                 continue;
             }
             let recorded = record.filter(|record| record.state != KeyState::Unmanaged).and_then(|record| record.jwk.clone());
-            if let Some(public) = recorded.or_else(|| key.public_half()) {
+            // What somebody else stored under an own kid is not the operator's to publish.
+            let is_genuine = !self.replaced.contains(kid);
+            if let Some(public) = recorded.or_else(|| key.public_half().filter(|_| is_genuine)) {
                 self.published.insert(kid.to_owned(), public);
             }
         }

@@ -55,9 +55,10 @@ impl Assessor<'_> {
     /// still decrypt, stays as it is until it is removed.
     fn retire_private(&mut self, key: &Jwk, kid: &str, is_own: bool) {
         let recorded = self.record.keys.get(kid).and_then(|record| record.jwk.clone()).filter(|_| is_own);
-        match recorded.or_else(|| key.public_half()) {
-            Some(public) if key.key_use() != Some("enc") || self.replaced.contains(kid) => {
-                let cause = if self.replaced.contains(kid) { PutCause::Drift } else { PutCause::Retired };
+        let is_genuine = !self.replaced.contains(kid);
+        match recorded.or_else(|| key.public_half().filter(|_| is_genuine)) {
+            Some(public) if key.key_use() != Some("enc") || !is_genuine => {
+                let cause = if is_genuine { PutCause::Retired } else { PutCause::Drift };
                 self.add(Rank::Retire, Step::PutKey { key: Box::new(public.as_jwk().clone()), cause });
             }
             _ => {

@@ -45,7 +45,8 @@ impl Assessor<'_> {
             record.thumbprint = remembered.and_then(|key| key.thumbprint().ok());
             record
         });
-        if record.thumbprint.is_none() {
+        // Once it was seen, a key without a thumbprint is a symmetric one.
+        if record.thumbprint.is_none() && record.state == KeyState::Planned {
             record.thumbprint = thumbprint(key);
             record.jwk = key.public_half();
         }

@@ -35,6 +35,18 @@ pub enum Fault {
     Late(i64),
 }
 
+/// A write that was sent and not answered.
+#[derive(Clone, Debug)]
+struct Unanswered {
+    lands: Timestamp,
+    step: Step,
+    key: Option<Jwk>,
+    /// What was asked for when it was sent.
+    spec: JsonWebKeySetSpec,
+    /// How often outsiders had changed the set by then.
+    changes: usize,
+}
+
 /// How a pass ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum End {
@@ -73,7 +85,9 @@ pub struct World {
     unanswered: Option<Timestamp>,
     in_flight_until: Option<Timestamp>,
     private_written_at: Option<Timestamp>,
-    in_flight: Vec<(Timestamp, Step, Option<Jwk>)>,
+    in_flight: Vec<Unanswered>,
+    /// How often outsiders changed the set.
+    changes: usize,
     version: u64,
 }
 
@@ -102,6 +116,7 @@ impl World {
             in_flight_until: None,
             private_written_at: None,
             in_flight: Vec::new(),
+            changes: 0,
             version: 1,
         }
     }
@@ -152,12 +167,12 @@ impl World {
     /// Lets time pass; late writes land on the way.
     pub fn advance(&mut self, seconds: i64) {
         let end = self.now + SignedDuration::from_secs(seconds);
-        self.in_flight.sort_by_key(|(lands, ..)| *lands);
-        while self.in_flight.first().is_some_and(|(lands, ..)| *lands <= end) {
-            let (lands, step, key) = self.in_flight.remove(0);
-            self.now = lands.max(self.now);
-            self.log.push(Logged { at: self.now, what: "LATE".into(), step: Some(step.clone()) });
-            self.perform(&step, key, true);
+        self.in_flight.sort_by_key(|write| write.lands);
+        while self.in_flight.first().is_some_and(|write| write.lands <= end) {
+            let write = self.in_flight.remove(0);
+            self.now = write.lands.max(self.now);
+            self.log.push(Logged { at: self.now, what: "LATE".into(), step: Some(write.step.clone()) });
+            self.perform(&write.step, write.key.clone(), Some(&write));
         }
         self.now = end;
     }
@@ -264,7 +279,9 @@ impl World {
                     match fault {
                         Fault::Late(delay) => {
                             let key = self.prepare(&step);
-                            self.in_flight.push((self.now + SignedDuration::from_secs(delay.clamp(1, LATE - 1)), step, key));
+                            let lands = self.now + SignedDuration::from_secs(delay.clamp(1, LATE - 1));
+                            let (spec, changes) = (self.resource.spec.clone(), self.changes);
+                            self.in_flight.push(Unanswered { lands, step, key, spec, changes });
                         }
                         _ => {
                             self.take(&step, &desired, &mut seen.clone());
@@ -339,7 +356,7 @@ impl World {
             }
             Step::CreateKey { .. } | Step::CreateSymmetricKey { .. } | Step::PutKey { .. } => {
                 let key = self.prepare(step);
-                match self.perform(step, key, false) {
+                match self.perform(step, key, None) {
                     Some(key) => {
                         if key.is_private() {
                             self.private_written_at = Some(self.now);
@@ -350,11 +367,11 @@ impl World {
                 }
             }
             Step::DeleteKey { kid, .. } => {
-                self.perform(step, None, false);
+                self.perform(step, None, None);
                 seen.key_was_deleted(kid);
             }
             Step::DeleteSet => {
-                self.perform(step, None, false);
+                self.perform(step, None, None);
                 seen.set_was_deleted();
             }
         }
@@ -374,8 +391,9 @@ impl World {
         }
     }
 
-    /// Lets a write take effect, watched by the oracle.
-    fn perform(&mut self, step: &Step, key: Option<Jwk>, late: bool) -> Option<Jwk> {
+    /// Lets a write take effect, watched by the oracle. A late one is judged by what was asked for when it was sent; if an outsider changed
+    /// the set since, nobody can answer for it.
+    fn perform(&mut self, step: &Step, key: Option<Jwk>, late: Option<&Unanswered>) -> Option<Jwk> {
         let before = self.live();
         let written = match (step, key) {
             (Step::CreateKey { kid, alg, key_use, .. }, _) => match self.store.create(SET, Some(kid), alg.as_str(), key_use.as_str()) {
@@ -395,8 +413,13 @@ impl World {
             (step, None) => panic!("no remote write: {step:?}"),
         };
         let after = self.live();
+        if late.is_some_and(|write| write.changes != self.changes) {
+            self.oracle.note_signer(&after, self.now);
+            return written;
+        }
         let deleting = self.resource.metadata.deletion_timestamp.is_some();
-        if let Err(violation) = self.oracle.check_write(step, &before, &after, &self.resource.spec, deleting, late, self.now) {
+        let spec = late.map_or(&self.resource.spec, |write| &write.spec);
+        if let Err(violation) = self.oracle.check_write(step, &before, &after, spec, deleting, late.is_some(), self.now) {
             panic!("{violation}\n{}", self.history());
         }
         written
@@ -405,6 +428,7 @@ impl World {
     /// An outsider changes the set.
     pub fn outsider(&mut self, what: &str, change: impl FnOnce(&mut Store)) {
         self.say(format!("OUTSIDER {what}"));
+        self.changes += 1;
         let before = self.live();
         self.oracle.note_signer(&before, self.now);
         change(&mut self.store);
