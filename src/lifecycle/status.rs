@@ -52,9 +52,15 @@ pub fn refused(previous: &JsonWebKeySetStatus, generation: i64, set: &str, refus
 /// The status of a resource whose AdminApi cannot be used.
 pub fn unconnected(resource: &JsonWebKeySet, previous: &JsonWebKeySetStatus, failure: &Failure, now: Timestamp) -> JsonWebKeySetStatus {
     let generation = resource.metadata.generation.unwrap_or_default();
+    let is_deleting = resource.metadata.deletion_timestamp.is_some();
+    // Like an outage: the AdminApi tells of it, and what is published is still right.
+    let is_outage = failure.reason == Reason::CredentialsMissing;
+    if is_outage && !is_deleting && previous.observed_generation == Some(generation) && is_true(previous, ConditionType::Ready) {
+        return previous.clone();
+    }
     let refusal = Refusal { reason: failure.reason, message: failure.message.clone() };
     let mut status = refused(previous, generation, &set_id(resource), &refusal, now);
-    if resource.metadata.deletion_timestamp.is_some() {
+    if is_deleting {
         status.conditions = conditions(
             &previous.conditions,
             blocked_findings(&status.set.clone().unwrap_or_default(), failure.reason, &failure.message),

@@ -9,7 +9,7 @@ use kube::{
     core::{DeserializeGuard, PartialObjectMeta},
     runtime::{
         Controller, WatchStreamExt as _,
-        controller::Config as ControllerConfig,
+        controller::{Config as ControllerConfig, Error as ControllerError},
         events::{Recorder, Reporter},
         predicates,
         reflector::{self, ObjectRef, Store},
@@ -98,7 +98,7 @@ pub async fn run(client: Client, readiness: Readiness, shutdown: impl Future<Out
         .reconcile_on(rivals_of(freed_sets, sets.clone()))
         .graceful_shutdown_on(shutdown.clone())
         .run(reconcile::reconcile, |_, error, _| match *error {}, cx.clone())
-        .for_each(|_| future::ready(()));
+        .for_each(|result| future::ready(tell(result.err())));
 
     let labelled = watcher::Config::default().labels(ADMIN_API_LABEL);
     let namespace = client.default_namespace().to_owned();
@@ -114,7 +114,7 @@ pub async fn run(client: Client, readiness: Readiness, shutdown: impl Future<Out
         .reconcile_on(suspects.map(|name| ObjectRef::<DeserializeGuard<AdminApi>>::new(&name)))
         .graceful_shutdown_on(shutdown.clone())
         .run(admin_api::reconcile, |_, error, _| match *error {}, cx.clone())
-        .for_each(|_| future::ready(()));
+        .for_each(|result| future::ready(tell(result.err())));
 
     let became_ready = async {
         let ready = future::join4(
@@ -132,6 +132,14 @@ pub async fn run(client: Client, readiness: Readiness, shutdown: impl Future<Out
     };
     future::select(Box::pin(future::join(set_controller, admin_api_controller)), Box::pin(became_ready)).await;
     tracing::info!("the passes in progress are over");
+}
+
+/// Logs what stops a watch or a queue; both go on by themselves. An object that is gone by the time it is worked on is no trouble.
+fn tell<E: std::error::Error>(error: Option<ControllerError<E, watcher::Error>>) {
+    match error {
+        None | Some(ControllerError::ObjectNotFound(_)) => {}
+        Some(error) => tracing::warn!(%error, "a watch or queue failed and is tried again"),
+    }
 }
 
 /// Watches a kind into a store, without managed fields: they are half of the metadata, and nothing reads them.
