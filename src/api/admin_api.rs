@@ -46,13 +46,15 @@ pub struct AdminApiSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<String>", length(max = 32))]
     #[x_kube(validation = Rule::new("self.matches('^([0-9]{1,5}(h|m|s|ms)){1,4}$')")
-        .message("a duration is numbers with h, m, s or ms, for example 60s"))]
+        .message("a duration is numbers with h, m, s or ms, for example 60s"),
+        validation = Rule::new("!self.matches('^([0-9]{1,5}(h|m|s|ms)){1,4}$') || duration(self) >= duration('1s')").message("timeout is at least 1s"))]
     pub timeout: Option<Duration>,
     /// How often each set is compared with its resource, give or take a tenth. Absent: `10m`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<String>", length(max = 32))]
     #[x_kube(validation = Rule::new("self.matches('^([0-9]{1,5}(h|m|s|ms)){1,4}$')")
-        .message("a duration is numbers with h, m, s or ms, for example 10m"))]
+        .message("a duration is numbers with h, m, s or ms, for example 10m"),
+        validation = Rule::new("!self.matches('^([0-9]{1,5}(h|m|s|ms)){1,4}$') || duration(self) >= duration('1s')").message("resyncInterval is at least 1s"))]
     pub resync_interval: Option<Duration>,
     /// Which namespaces may use which sets. Rules add up; `[]` grants nothing.
     #[schemars(length(max = 32), extend("x-kubernetes-list-type" = "atomic"))]
@@ -121,7 +123,7 @@ pub enum CaRefKind {
 /// One grant: these namespaces may use these sets.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct AccessRule {
-    /// The namespaces. Absent or `{}`: every namespace.
+    /// The namespaces. Absent: every namespace.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub namespaces: Option<Namespaces>,
     /// Patterns of set ids: an id in which `{namespace}` may stand as a whole segment between `.` or `:`, and which may end in `.*` or `:*`.
@@ -131,9 +133,12 @@ pub struct AccessRule {
 }
 
 /// Namespaces by name.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+///
+/// `{}` is refused: the API server drops a member that it does not know, and what was meant as a narrower choice would be every namespace.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[x_kube(validation = Rule::new("has(self.names)").message("write namespaces.names, or leave namespaces out for every namespace"))]
 pub struct Namespaces {
-    /// The names. Absent: every namespace.
+    /// The names.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 256), extend("x-kubernetes-list-type" = "set"), inner(length(max = 63), regex(pattern = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$")))]
     pub names: Option<Vec<String>>,

@@ -66,7 +66,7 @@ pub(super) fn failure(call: &Call<'_>, received: &Received) -> Error {
         500..=599 => ErrorKind::ServerFailed { retry_after },
         _ => ErrorKind::Undecodable,
     };
-    Error::new(call, kind, Some(received.status)).with_words(complaint.words)
+    Error::new(call, kind, Some(received.status)).said_by_the_api(complaint.is_the_apis_own).with_words(complaint.words)
 }
 
 /// `Retry-After` in seconds or as a date (RFC 9110 section 10.2.3), else `x-ratelimit-reset` in seconds as Ory Network sends it.

@@ -17,6 +17,8 @@ pub struct Error {
     kind: ErrorKind,
     /// The words of the server or of a library, redacted.
     words: Option<String>,
+    /// Whether the admin API itself complained, and not something in front of it.
+    is_the_apis_own: bool,
 }
 
 /// What happened.
@@ -65,7 +67,21 @@ pub enum ErrorKind {
 
 impl Error {
     pub(super) fn new(call: &Call<'_>, kind: ErrorKind, status: Option<u16>) -> Self {
-        Self { operation: call.operation, set: call.set.map(str::to_owned), kid: call.kid.map(str::to_owned), status, kind, words: None }
+        Self {
+            operation: call.operation,
+            set: call.set.map(str::to_owned),
+            kid: call.kid.map(str::to_owned),
+            status,
+            kind,
+            words: None,
+            is_the_apis_own: false,
+        }
+    }
+
+    /// Tells whether the admin API itself complained.
+    pub(super) fn said_by_the_api(mut self, is_the_apis_own: bool) -> Self {
+        self.is_the_apis_own = is_the_apis_own;
+        self
     }
 
     /// Adds words of a server or a library; they must be redacted.
@@ -115,8 +131,8 @@ impl Error {
     pub fn may_have_taken_effect(&self) -> bool {
         let is_unanswered = match self.kind {
             ErrorKind::BrokenOff | ErrorKind::TimedOut | ErrorKind::TooLarge | ErrorKind::Undecodable | ErrorKind::WrongKey => true,
-            // A server that fails may have stored first; a gateway that fails does not know.
-            ErrorKind::ServerFailed { .. } => self.status != Some(503),
+            // A server that fails may have stored first, and a gateway does not know. Only the API itself can say that it is not ready.
+            ErrorKind::ServerFailed { .. } => !(self.status == Some(503) && self.is_the_apis_own),
             _ => false,
         };
         is_unanswered && !self.operation.is_read()

@@ -23,7 +23,7 @@ pub use deletion::leaves_remote_alone;
 pub use desired::{Desired, Entry, Refusal, Source, Target, set_id, validate};
 pub use notice::{Notice, add_notice, notice};
 pub use observed::Observed;
-pub use plan::{Assessment, Severity, Trouble, assess, next, wake};
+pub use plan::{Assessment, Severity, Trouble, assess, next, next_publication, wake};
 pub use record::{DEFAULT_RETAIN, KeyRecord, Record};
 pub use status::{Failure, Outcome, refused, status, unconnected, unparsable, without_values};
 pub use step::{CreateCause, DeleteCause, PutCause, Step};

@@ -97,12 +97,18 @@ impl Observed {
         self.private_keys().next().and_then(Jwk::kid)
     }
 
-    /// The object behind a target, if it is ours.
+    /// The object behind a target, if it is ours: as it is, or as it was before a write of it failed.
     pub fn held(&self, id: &TargetId) -> Option<&HeldTarget> {
-        match self.targets.get(id) {
-            Some(TargetState::Held(held)) => Some(held),
-            _ => None,
+        match self.targets.get(id)? {
+            TargetState::Held(held) => Some(held),
+            TargetState::Failed { last, .. } => last.as_deref(),
+            TargetState::Absent | TargetState::Foreign => None,
         }
+    }
+
+    /// Whether a target could not be written in this pass, so that it should be tried again soon.
+    pub fn has_failed_targets(&self) -> bool {
+        self.targets.values().any(|state| matches!(state, TargetState::Failed { .. }))
     }
 
     /// Folds in a reading of the live set at `now`, with the server's own time if it told it.

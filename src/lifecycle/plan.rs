@@ -81,8 +81,11 @@ pub(super) struct Assessor<'world> {
     pub(super) seen: &'world Observed,
     pub(super) now: Timestamp,
     pub(super) record: Record,
-    /// What the operator's own targets publish.
+    /// What the operator's own targets publish and may be believed: whoever may change a target must not put a key into the set by it, so that
+    /// nothing but what the status planned or recorded is read back, unless the status was lost.
     pub(super) remembered: BTreeMap<String, PublicJwk>,
+    /// All kids that the operator's own targets hold, also those that could not be written in this pass.
+    pub(super) held_kids: BTreeSet<String>,
     pub(super) published: BTreeMap<String, PublicJwk>,
     /// Own kids whose live material is not what was recorded: somebody else put it there.
     pub(super) replaced: BTreeSet<String>,
@@ -140,12 +143,19 @@ pub(super) fn origin(desired: &Desired, seen: &Observed) -> Origin {
 
 /// Looks at everything at once.
 pub fn assess(desired: &Desired, seen: &Observed, now: Timestamp) -> Assessment {
+    let mut remembered: BTreeMap<String, PublicJwk> =
+        seen.targets.keys().filter_map(|id| seen.held(id)).flat_map(|held| held.content.published()).collect();
+    let held_kids = remembered.keys().cloned().collect();
+    if !seen.stored.is_empty() {
+        remembered.retain(|kid, _| seen.stored.keys.contains_key(kid));
+    }
     let mut look = Assessor {
         desired,
         seen,
         now,
         record: seen.record.clone(),
-        remembered: seen.targets.keys().filter_map(|id| seen.held(id)).flat_map(|held| held.content.published()).collect(),
+        remembered,
+        held_kids,
         published: BTreeMap::new(),
         replaced: BTreeSet::new(),
         explained: BTreeSet::new(),
@@ -192,10 +202,10 @@ impl Assessor<'_> {
     }
 
     fn finish(mut self) -> Assessment {
-        if let Some(skew) = self.seen.clock_skew.filter(|_| !self.seen.trusts_clock()) {
-            let message =
-                format!("the clocks of the operator and the admin API differ by {} s: nothing is timed until they agree", skew.as_secs());
-            self.notice(Reason::ClockSkew, message);
+        if !self.seen.trusts_clock() {
+            // Without the figure, which would make a new status of each look.
+            let message = "the clocks of the operator and the admin API differ by more than a minute: nothing is timed until they agree";
+            self.notice(Reason::ClockSkew, message.to_owned());
         }
         self.steps.sort_by_key(|(rank, _)| *rank);
         let steps = self.steps.into_iter().map(|(_, step)| step).collect();
@@ -224,6 +234,14 @@ pub fn next(desired: &Desired, seen: &Observed, now: Timestamp) -> Option<Step> 
         return Some(Step::StoreRecord(Box::new(assessment.record)));
     }
     Some(guarded(seen, step, now))
+}
+
+/// The next write of a target, when a remote step has failed and the others shall not wait for it.
+pub fn next_publication(desired: &Desired, seen: &Observed, now: Timestamp) -> Option<Step> {
+    if desired.deleting {
+        return None;
+    }
+    assess(desired, seen, now).steps.into_iter().find(|step| matches!(step, Step::WriteTarget { .. } | Step::RemoveTarget { .. }))
 }
 
 /// A remote write, or what must come right before it.

@@ -52,11 +52,11 @@ impl Assessor<'_> {
 
     fn write(&mut self, target: &Target) {
         let content = Box::new(target::content(target, &self.desired.set, &self.published));
-        // The first document of a target shall not be one that lacks the keys that are about to be made.
+        // The first document of a target shall not be an empty one while keys are about to be made.
         let keys_are_missing = self.steps.iter().any(|(rank, _)| *rank <= Rank::Store);
         match self.seen.targets.get(&target.id) {
             None => {}
-            Some(TargetState::Absent) if keys_are_missing => {}
+            Some(TargetState::Absent) if keys_are_missing && self.published.is_empty() => {}
             Some(TargetState::Absent) => self.add(Rank::Publish, Step::WriteTarget { id: target.id.clone(), content, replaces: None }),
             Some(TargetState::Held(held)) => {
                 self.record.targets.insert(target.id.clone());
@@ -72,8 +72,11 @@ impl Assessor<'_> {
                 Severity::Stalled,
                 format!("{} exists and is not the operator's: it is left as it is; publish under another name, or remove it", target.id),
             ),
-            Some(TargetState::Failed(why)) => {
-                self.untargetable(Reason::TargetFailed, Severity::Waiting, format!("{} cannot be written: {why}", target.id))
+            Some(TargetState::Failed { why, last }) => {
+                if last.is_some() {
+                    self.record.targets.insert(target.id.clone());
+                }
+                self.untargetable(Reason::TargetFailed, Severity::Waiting, format!("{} cannot be written: {why}", target.id));
             }
         }
     }
@@ -85,8 +88,10 @@ impl Assessor<'_> {
         for id in dropped {
             match self.seen.targets.get(&id) {
                 Some(TargetState::Held(held)) => self.add(Rank::Publish, Step::RemoveTarget { uid: held.uid.clone(), id }),
-                Some(TargetState::Failed(why)) => {
-                    self.untargetable(Reason::TargetFailed, Severity::Waiting, format!("{id} cannot be removed: {why}"))
+                Some(TargetState::Failed { why, .. }) => {
+                    // It stays in the status until it is gone.
+                    self.record.targets.insert(id.clone());
+                    self.untargetable(Reason::TargetFailed, Severity::Waiting, format!("{id} cannot be removed: {why}"));
                 }
                 Some(TargetState::Absent | TargetState::Foreign) => {
                     self.record.targets.remove(&id);

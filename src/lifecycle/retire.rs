@@ -92,12 +92,13 @@ impl Assessor<'_> {
     /// Lets a retired key go when its time has come: out of the targets first, then out of the set. Answers whether the time has come.
     fn expire(&mut self, kid: &str) -> bool {
         let Some(after) = self.record.keys.get(kid).and_then(KeyRecord::remove_after) else { return false };
-        if self.timed().is_none_or(|now| now < after) {
+        let Some(now) = self.timed() else { return false };
+        if now < after {
             self.wake_at(after);
             return false;
         }
         self.expired.insert(kid.to_owned());
-        if !self.remembered.contains_key(kid) {
+        if !self.held_kids.contains(kid) {
             self.add(Rank::Remove, Step::DeleteKey { kid: kid.to_owned(), cause: DeleteCause::Expired });
         }
         true

@@ -8,6 +8,8 @@ use super::{
     desired::{Refusal, set_id},
     plan::{Assessment, Severity, Trouble, assess},
     record::to_seconds,
+    step::Step,
+    target::{TargetId, TargetState},
 };
 use crate::api::{ConditionType, JsonWebKeySet, JsonWebKeySetStatus, Mode, Reason, TargetStatus};
 
@@ -191,8 +193,14 @@ fn findings(
         }),
     }
     findings.push(finding(ConditionType::Synced, sync_trouble, || format!("set {} is as planned", desired.set)));
-    if seen.is_some() {
-        findings.push(finding(ConditionType::Published, publication_trouble, || match desired.targets.len() {
+    if let Some(published) = seen.zip(assessment).map(|(seen, assessment)| published(desired, seen, assessment)) {
+        let unpublished = (published < desired.targets.len()).then(|| Trouble {
+            reason: Reason::Progressing,
+            message: format!("{published} of {} targets hold the public keys", desired.targets.len()),
+            severity: Severity::Waiting,
+            publication: true,
+        });
+        findings.push(finding(ConditionType::Published, publication_trouble.or(unpublished.as_ref()), || match published {
             0 => "nothing is to be published".to_owned(),
             count => format!("{count} of {count} targets hold the public keys"),
         }));
@@ -202,6 +210,18 @@ fn findings(
         findings.push(Finding { kind, holds: true, reason: trouble.reason, message: trouble.message.clone() });
     }
     findings
+}
+
+/// How many targets hold what they should.
+fn published(desired: &Desired, seen: &Observed, assessment: &Assessment) -> usize {
+    let is_due = |id: &TargetId| {
+        assessment
+            .steps
+            .iter()
+            .any(|step| matches!(step, Step::WriteTarget { id: due, .. } | Step::RemoveTarget { id: due, .. } if due == id))
+    };
+    let holds = |id: &TargetId| matches!(seen.targets.get(id), Some(TargetState::Held(_))) && !is_due(id);
+    desired.targets.iter().filter(|target| holds(&target.id)).count()
 }
 
 fn finding(kind: ConditionType, trouble: Option<&Trouble>, good: impl FnOnce() -> String) -> Finding {

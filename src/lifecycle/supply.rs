@@ -53,8 +53,11 @@ impl Assessor<'_> {
         if record.thumbprint != thumbprint(key) {
             self.replaced.insert(kid.to_owned());
         } else if key.is_private() {
-            if record.state != KeyState::Retired {
+            // One that retires in place stays retired; any other private key signs again, or may.
+            let retires_in_place = key.key_use() == Some("enc") || record.jwk.is_none();
+            if record.state != KeyState::Retired || !retires_in_place {
                 record.state = KeyState::Active;
+                record.retired_at = None;
             }
             record.activated_at = record.activated_at.or(timed);
         }
@@ -101,8 +104,15 @@ impl Assessor<'_> {
 
     fn recognise_unmanaged(&mut self, key: &Jwk, kid: &str) {
         let record = self.record.keys.entry(kid.to_owned()).or_insert_with(|| KeyRecord::new(None, KeyState::Unmanaged));
+        if record.state == KeyState::Planned {
+            // Somebody else was faster: the kid is theirs.
+            *record = KeyRecord::new(None, KeyState::Unmanaged);
+        }
         if record.state == KeyState::Unmanaged {
             record.thumbprint = thumbprint(key);
+            if key.is_private() && key.public_half().is_some() {
+                record.retired_at = None;
+            }
         }
     }
 
@@ -173,7 +183,9 @@ impl Assessor<'_> {
 
     /// A slot that was written down and may be asked for.
     fn planned_slot(&self, name: &str, newest: Option<Slot>) -> Option<Slot> {
-        let unused = self.planned_slots(name).filter(|(_, is_unused)| *is_unused);
+        // While nothing may be written, the plan stays as it is: the key may yet appear.
+        let is_blocked = self.seen.writes_blocked_until(self.now).is_some();
+        let unused = self.planned_slots(name).filter(|(_, is_unused)| *is_unused || is_blocked);
         unused.map(|(slot, _)| slot).max().filter(|slot| newest.is_none_or(|newest| *slot > newest))
     }
 

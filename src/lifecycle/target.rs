@@ -34,8 +34,13 @@ pub enum TargetState {
     Foreign,
     /// The operator's own object.
     Held(HeldTarget),
-    /// It could not be read or written in this pass, and why.
-    Failed(String),
+    /// It could not be written in this pass.
+    Failed {
+        /// Why.
+        why: String,
+        /// What was there before, as far as it is known: it may be there still.
+        last: Option<Box<HeldTarget>>,
+    },
 }
 
 /// An object that the operator controls, as it was read.

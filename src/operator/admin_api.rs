@@ -252,7 +252,8 @@ async fn write_status(
         type_: kind.to_owned(),
         status: status_text.to_owned(),
         reason: reason.as_str().to_owned(),
-        message,
+        // The words of a failing server may differ each time: the first ones stand until something else is wrong.
+        message: before.filter(|before| before.reason == reason.as_str()).map_or(message, |before| before.message.clone()),
         observed_generation: generation,
         last_transition_time: before
             .map_or(k8s_openapi::apimachinery::pkg::apis::meta::v1::Time(now), |condition| condition.last_transition_time.clone()),

@@ -9,7 +9,7 @@ use std::{
 use futures::channel::mpsc::UnboundedSender;
 
 use crate::{
-    api::{AdminApiSpec, Reason},
+    api::{AdminApi, AdminApiSpec, Reason},
     hydra,
 };
 
@@ -18,6 +18,8 @@ const DEFAULT_TIMEOUT: Duration = Duration::from_secs(60);
 /// How often a set is compared when the AdminApi does not say.
 const DEFAULT_RESYNC: Duration = Duration::from_secs(600);
 
+/// What is shorter is taken for this: an AdminApi may have been stored before there was a rule.
+const SHORTEST: Duration = Duration::from_secs(1);
 /// How often failing calls may ask an AdminApi about its server.
 const BETWEEN_QUESTIONS: Duration = Duration::from_secs(5);
 
@@ -43,6 +45,13 @@ pub(super) struct Basis {
 pub(super) struct Unconnected {
     pub(super) reason: Reason,
     pub(super) message: String,
+}
+
+impl Basis {
+    /// Whether it is of this AdminApi as it is now.
+    pub(super) fn is_of(&self, admin_api: &AdminApi) -> bool {
+        admin_api.metadata.uid.as_deref() == Some(&self.uid) && admin_api.metadata.generation == Some(self.generation)
+    }
 }
 
 type State = Result<Arc<Connection>, Unconnected>;
@@ -114,7 +123,7 @@ fn is_same(before: &State, after: &State) -> bool {
 
 /// How long one call may take.
 pub(super) fn timeout(spec: &AdminApiSpec) -> Duration {
-    spec.timeout.map_or(DEFAULT_TIMEOUT, Duration::from)
+    spec.timeout.map_or(DEFAULT_TIMEOUT, Duration::from).max(SHORTEST)
 }
 
 /// How long a write that was not answered may still take effect.
@@ -124,5 +133,5 @@ pub(super) fn late_answers(timeout: Duration) -> Duration {
 
 /// The time to the next comparison, give or take a tenth, so that many sets do not ask at once.
 pub(super) fn resync(spec: &AdminApiSpec) -> Duration {
-    spec.resync_interval.map_or(DEFAULT_RESYNC, Duration::from).mul_f64(0.9 + fastrand::f64() * 0.2)
+    spec.resync_interval.map_or(DEFAULT_RESYNC, Duration::from).max(SHORTEST).mul_f64(0.9 + fastrand::f64() * 0.2)
 }

@@ -15,7 +15,10 @@ use kube::{
 };
 
 use super::{connections::Connections, memory::Memory};
-use crate::api::{AdminApi, JsonWebKeySet};
+use crate::{
+    api::{AdminApi, JsonWebKeySet},
+    serve::Readiness,
+};
 
 /// How long one call to Kubernetes may take. The client repeats on its own for minutes, which is longer than a pass should hang.
 pub(super) const KUBERNETES_TIMEOUT: Duration = Duration::from_secs(30);
@@ -23,6 +26,8 @@ pub(super) const KUBERNETES_TIMEOUT: Duration = Duration::from_secs(30);
 /// What every reconcile shares.
 pub(super) struct Context {
     pub(super) client: Client,
+    /// Whether everything that is watched was listed.
+    pub(super) readiness: Readiness,
     pub(super) recorder: Recorder,
     pub(super) sets: Store<DeserializeGuard<JsonWebKeySet>>,
     pub(super) admin_apis: Store<DeserializeGuard<AdminApi>>,

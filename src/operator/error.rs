@@ -50,7 +50,9 @@ impl PassError {
     /// What the status tells. A tenant reads it, so the words of a server are not in it.
     pub(super) fn failure(&self, step_was_due: bool) -> Failure {
         let (reason, message, stalled) = match self {
-            Self::CallAdminApi(error) => (admin_api_reason(error), error.public_message(), false),
+            Self::CallAdminApi(error) => {
+                (admin_api_reason(error), error.public_message(), matches!(error.kind(), hydra::ErrorKind::Rejected))
+            }
             Self::CallKubernetes { action, source } => {
                 let status = match source.as_ref() {
                     kube::Error::Api(status) => format!(" ({} {})", status.code, status.reason),
@@ -59,7 +61,7 @@ impl PassError {
                 (Reason::KubernetesUnavailable, format!("cannot {action}{status}"), false)
             }
             Self::ReachFixedPoint { .. } => (Reason::NoFixedPoint, self.to_string(), false),
-            Self::CreateHiddenKey { .. } => (Reason::AdminApiRefused, self.to_string(), false),
+            Self::CreateHiddenKey { .. } => (Reason::AdminApiRefused, self.to_string(), true),
             Self::AwaitKubernetes { .. } => (Reason::KubernetesUnavailable, self.to_string(), false),
             Self::ReadTarget { id, .. } => (Reason::KubernetesUnavailable, format!("cannot read {id}"), false),
             Self::MakeSymmetricKey => (Reason::InternalError, self.to_string(), false),

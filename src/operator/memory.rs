@@ -31,6 +31,7 @@ struct Remembered {
     targets: HashMap<TargetId, HeldTarget>,
     looked: bool,
     is_new_here: bool,
+    claim: Option<Arc<JsonWebKeySet>>,
     pauses: Option<ExponentialBackoff>,
 }
 
@@ -62,9 +63,13 @@ impl Memory {
 
     /// The targets that are remembered; `None` if this process has not looked at the resource's targets yet.
     pub(super) fn targets(&self, uid: &str) -> Option<Vec<TargetId>> {
-        let mut resources = self.lock();
-        let remembered = resources.entry(uid.to_owned()).or_default();
-        std::mem::replace(&mut remembered.looked, true).then(|| remembered.targets.keys().cloned().collect())
+        let resources = self.lock();
+        resources.get(uid).filter(|remembered| remembered.looked).map(|remembered| remembered.targets.keys().cloned().collect())
+    }
+
+    /// Every target of the resource was looked at.
+    pub(super) fn note_looked(&self, uid: &str) {
+        self.lock().entry(uid.to_owned()).or_default().looked = true;
     }
 
     /// Whether this version of a target is the one that is remembered, so that its watch event tells nothing new.
@@ -82,6 +87,18 @@ impl Memory {
     /// Whether it did, so that no earlier process can have left a write under way.
     pub(super) fn is_new_here(&self, uid: &str) -> bool {
         self.lock().get(uid).is_some_and(|remembered| remembered.is_new_here)
+    }
+
+    /// Remembers what a resource that cannot be read claims, as far as that part can be read.
+    pub(super) fn remember_claim(&self, uid: &str, claim: JsonWebKeySet) {
+        self.lock().entry(uid.to_owned()).or_default().claim = Some(Arc::new(claim));
+    }
+
+    /// What a resource that cannot be read claims: as it was when it could be, else as far as it can; `None` if nobody looked yet.
+    pub(super) fn claim(&self, uid: &str) -> Option<Arc<JsonWebKeySet>> {
+        let resources = self.lock();
+        let remembered = resources.get(uid)?;
+        remembered.latest.clone().or_else(|| remembered.claim.clone())
     }
 
     /// How long to pause after a failure: longer each time, with jitter.

@@ -31,6 +31,8 @@ pub(super) struct Pass<'cx> {
     pub(super) notices: Vec<Notice>,
     /// The kid of a POST that was refused in this pass.
     pub(super) refused_kid: Option<String>,
+    /// Whether somebody else wrote the resource meanwhile.
+    pub(super) was_overtaken: bool,
     /// How long the server asked to wait after a failure.
     pub(super) retry_after: Option<std::time::Duration>,
 }
@@ -54,11 +56,22 @@ impl Pass<'_> {
             };
             if let Err(error) = apply::apply(step, desired, &mut seen, self).await {
                 self.note_writes(&mut seen);
+                self.publish_all_the_same(desired, &mut seen).await;
                 return (Some(seen), self.failed(&error, true));
             }
         }
         let error = PassError::ReachFixedPoint { set: desired.set.clone() };
         (Some(seen), self.failed(&error, true))
+    }
+
+    /// A failed step of the remote set does not keep the targets from being written: what signs already must reach its verifiers.
+    async fn publish_all_the_same(&mut self, desired: &Desired, seen: &mut Observed) {
+        for _ in 0..MOST_STEPS {
+            let Some(step) = lifecycle::next_publication(desired, seen, self.now()) else { return };
+            if apply::apply(step, desired, seen, self).await.is_err() {
+                return;
+            }
+        }
     }
 
     async fn observe(&self, desired: &Desired) -> Result<Observed, PassError> {
@@ -79,6 +92,7 @@ impl Pass<'_> {
                 place.insert(state);
             }
         }
+        self.cx.memory.note_looked(&self.resource.uid().unwrap_or_default());
         Ok(seen)
     }
 
@@ -98,6 +112,7 @@ impl Pass<'_> {
             self.cx.connections.suspect(&self.remote.admin_api);
         }
         self.retry_after = error.retry_after();
+        self.was_overtaken = error.kubernetes_code() == Some(409);
         Outcome::Failed(error.failure(step_was_due))
     }
 }

@@ -21,8 +21,15 @@ use super::{
 };
 use crate::{
     api::{AdminApi, FINALIZER, JsonWebKeySet, Reason},
-    lifecycle::{self, Failure, Notice, Outcome, Refusal, claim},
+    lifecycle::{self, Failure, Notice, Observed, Outcome, Refusal, claim},
 };
+
+/// When to look again at a resource that somebody else wrote meanwhile, or whose surroundings are not known yet.
+const OVERTAKEN: Duration = Duration::from_secs(1);
+/// How long after its start the operator waits for what unreadable resources claim.
+const CLAIMS_ARE_READ: Duration = Duration::from_secs(30);
+/// Added to what falls due, so that it is due for sure, and so that nothing is asked without a pause.
+const SOON: Duration = Duration::from_secs(1);
 
 /// Runs one reconcile and contains its panics: one resource must not stop the others.
 pub(super) async fn reconcile(guard: Arc<DeserializeGuard<JsonWebKeySet>>, cx: Arc<Context>) -> Result<Action, std::convert::Infallible> {
@@ -42,6 +49,14 @@ pub(super) async fn reconcile(guard: Arc<DeserializeGuard<JsonWebKeySet>>, cx: A
 }
 
 async fn reconcile_guarded(guard: &DeserializeGuard<JsonWebKeySet>, cx: &Context) -> Result<Action, PassError> {
+    if !cx.readiness.is_set() {
+        // Without the AdminApis and the targets nothing can be concluded.
+        return Ok(Action::requeue(OVERTAKEN));
+    }
+    if guard.0.is_ok() && cx.started.elapsed() < CLAIMS_ARE_READ && unparsable::is_claim_unknown(cx) {
+        // A resource that cannot be read may own this one's set: it is about to be looked at.
+        return Ok(Action::requeue(OVERTAKEN));
+    }
     match &guard.0 {
         Err(invalid) => unparsable::report(invalid, cx).await,
         Ok(cached) => match latest(cached, cx).await? {
@@ -83,14 +98,22 @@ async fn reconcile_resource(resource: Arc<JsonWebKeySet>, cx: &Context) -> Resul
         return refuse(&resource, &conflict, connections::resync(&admin_api.spec), cx).await;
     }
     let connection = match cx.connections.get(name) {
+        // One that was made from an earlier AdminApi of this name must not be used: its own reconcile is about to run.
+        Some(Ok(connection)) if !connection.basis.is_of(admin_api) => return Ok(Action::requeue(OVERTAKEN)),
         Some(Ok(connection)) => connection,
         Some(Err(unconnected)) => return wait_for_admin_api(resource, unconnected, cx).await,
         // The AdminApi's own reconcile is about to run, and tells when it is done.
         None => return Ok(Action::requeue(Duration::from_secs(5))),
     };
     let remote = RemoteSet { admin_api: name.to_owned(), set: desired.set.clone() };
-    let mut pass = Pass { cx, connection, remote, resource, notices: Vec::new(), refused_kid: None, retry_after: None };
+    let mut pass =
+        Pass { cx, connection, remote, resource, notices: Vec::new(), refused_kid: None, retry_after: None, was_overtaken: false };
     let (seen, outcome) = pass.converge(&desired).await;
+    if pass.was_overtaken {
+        // Nothing is wrong: it is read again, and decided again.
+        report::publish_events(&pass.resource, &desired.set, &pass.notices, cx).await;
+        return Ok(Action::requeue(OVERTAKEN));
+    }
     if !(desired.deleting && pass.resource.finalizers().is_empty()) {
         report::write_status(&desired, seen.as_ref(), &outcome, &mut pass).await?;
     }
@@ -101,11 +124,14 @@ async fn reconcile_resource(resource: Arc<JsonWebKeySet>, cx: &Context) -> Resul
         let pause = cx.memory.pause(&uid);
         return Ok(Action::requeue(pass.retry_after.map_or(pause, |asked| asked.max(pause))));
     }
+    if seen.as_ref().is_some_and(Observed::has_failed_targets) {
+        return Ok(Action::requeue(cx.memory.pause(&uid)));
+    }
     cx.memory.reset_pause(&uid);
     let resync = connections::resync(&admin_api.spec);
     let now = pass.now();
     let wake = seen.and_then(|seen| lifecycle::wake(&desired, &seen, now));
-    let until_wake = wake.map(|wake| Duration::try_from(wake.duration_since(now)).unwrap_or_default() + Duration::from_millis(50));
+    let until_wake = wake.map(|wake| Duration::try_from(wake.duration_since(now)).unwrap_or_default() + SOON);
     Ok(Action::requeue(until_wake.map_or(resync, |until| until.min(resync))))
 }
 
@@ -136,9 +162,17 @@ async fn latest(cached: &JsonWebKeySet, cx: &Context) -> Result<Option<Arc<JsonW
 
 /// The refusal of a resource whose set an older one owns.
 fn conflict(resource: &JsonWebKeySet, admin_api: &AdminApi, cx: &Context) -> Option<Refusal> {
-    let owners = cx.sets.state_filter(|other| other.0.as_ref().is_ok_and(|other| claim::is_owned_by(resource, other, &admin_api.spec)));
-    let oldest = owners.iter().filter_map(|owner| owner.0.as_ref().ok()).min_by(|one, other| claim::age(one).cmp(&claim::age(other)));
-    oldest.map(|owner| claim::conflict(resource, owner))
+    // A resource that cannot be read owns what it owned.
+    let claim_of = |other: &DeserializeGuard<JsonWebKeySet>| match &other.0 {
+        Ok(other) => Some(other.clone()),
+        Err(invalid) => unparsable::claim(invalid, cx).map(|claim| claim.as_ref().clone()),
+    };
+    let owners = cx.sets.state_filter(|other| match &other.0 {
+        Ok(other) => claim::is_owned_by(resource, other, &admin_api.spec),
+        Err(invalid) => unparsable::claim(invalid, cx).is_some_and(|other| claim::is_owned_by(resource, &other, &admin_api.spec)),
+    });
+    let owners = owners.iter().filter_map(|owner| claim_of(owner));
+    owners.min_by(|one, other| claim::age(one).cmp(&claim::age(other))).map(|owner| claim::conflict(resource, &owner))
 }
 
 /// Lets a resource go without a look at its remote set, and says so.

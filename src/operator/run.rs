@@ -61,6 +61,7 @@ pub async fn run(client: Client, readiness: Readiness, shutdown: impl Future<Out
         writes: Writes::default(),
         started: Instant::now(),
         client: client.clone(),
+        readiness: readiness.clone(),
     });
 
     let own_objects = watcher::Config::default().labels(&format!("{MANAGED_BY_LABEL}={FIELD_MANAGER}"));
@@ -98,7 +99,7 @@ pub async fn run(client: Client, readiness: Readiness, shutdown: impl Future<Out
         .reconcile_on(rivals_of(freed_sets, sets.clone()))
         .graceful_shutdown_on(shutdown.clone())
         .run(reconcile::reconcile, |_, error, _| match *error {}, cx.clone())
-        .for_each(|result| future::ready(tell(result.err())));
+        .for_each(async |result| tell(result.err()));
 
     let labelled = watcher::Config::default().labels(ADMIN_API_LABEL);
     let namespace = client.default_namespace().to_owned();
@@ -114,7 +115,7 @@ pub async fn run(client: Client, readiness: Readiness, shutdown: impl Future<Out
         .reconcile_on(suspects.map(|name| ObjectRef::<DeserializeGuard<AdminApi>>::new(&name)))
         .graceful_shutdown_on(shutdown.clone())
         .run(admin_api::reconcile, |_, error, _| match *error {}, cx.clone())
-        .for_each(|result| future::ready(tell(result.err())));
+        .for_each(async |result| tell(result.err()));
 
     let became_ready = async {
         let ready = future::join4(

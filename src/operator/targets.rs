@@ -126,10 +126,15 @@ pub(super) async fn remove(resource: &JsonWebKeySet, id: &TargetId, uid: &str, c
 
 fn settle(resource: &JsonWebKeySet, id: &TargetId, state: Result<TargetState, PassError>, cx: &Context) -> TargetState {
     let uid = resource.uid().unwrap_or_default();
-    let state = state.unwrap_or_else(|error| {
-        tracing::warn!(namespace = %id.namespace, target = %id, %error, "a target cannot be written");
-        TargetState::Failed(error.failure(true).message)
-    });
+    let state = match state {
+        Ok(state) => state,
+        Err(error) => {
+            tracing::warn!(namespace = %id.namespace, target = %id, %error, "a target cannot be written");
+            // What is remembered stays: it may be there still.
+            let last = cx.memory.target(&uid, id).map(Box::new);
+            return TargetState::Failed { why: error.failure(true).message, last };
+        }
+    };
     let held = match &state {
         TargetState::Held(held) => Some(held.clone()),
         _ => None,

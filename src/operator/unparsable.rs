@@ -1,6 +1,7 @@
-//! A resource that cannot be read as what its schema says: it is told so, nothing remote changes, and the others go on.
+//! A resource that cannot be read as what its schema says: it is told so, nothing remote changes, it keeps the set it owns, and the others
+//! go on.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use jiff::Timestamp;
 use kube::{
@@ -9,11 +10,11 @@ use kube::{
     core::error_boundary::InvalidObject,
     runtime::controller::Action,
 };
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{context::Context, error::PassError, kubernetes::call};
 use crate::{
-    api::{FIELD_MANAGER, JsonWebKeySet, JsonWebKeySetStatus},
+    api::{AdminApiRef, FIELD_MANAGER, JsonWebKeySet, JsonWebKeySetSpec, JsonWebKeySetStatus, Mode},
     lifecycle,
 };
 
@@ -26,25 +27,52 @@ pub(super) async fn report(invalid: &InvalidObject, cx: &Context) -> Result<Acti
     tracing::warn!(%namespace, %name, error = lifecycle::without_values(&invalid.error), "a resource cannot be read: nothing is changed for it");
     let resource = ApiResource::erase::<JsonWebKeySet>(&());
     let api = Api::<DynamicObject>::namespaced_with(cx.client.clone(), namespace, &resource);
-    let Some(object) = call("read a resource that cannot be parsed", api.get_opt(name)).await? else { return Ok(Action::await_change()) };
-    // The status may be as unreadable as the spec: then it is left as it is, but for the conditions.
-    let stored: Option<JsonWebKeySetStatus> = object.data.get("status").and_then(|status| serde_json::from_value(status.clone()).ok());
-    let previous = stored.clone().unwrap_or_default();
+    let Some(object) = call("read a resource that cannot be parsed", api.get_opt(name)).await? else {
+        return Ok(Action::await_change());
+    };
+    cx.memory.remember_claim(&object.metadata.uid.clone().unwrap_or_default(), claim_of(&object));
+    // Whatever else the status holds stays as it is, readable or not: an apply drops what it leaves out.
+    let mut status = object.data.get("status").cloned().filter(Value::is_object).unwrap_or_else(|| json!({}));
+    let before = status.clone();
+    let previous = JsonWebKeySetStatus {
+        conditions: serde_json::from_value(status["conditions"].clone()).unwrap_or_default(),
+        ..JsonWebKeySetStatus::default()
+    };
     let generation = object.metadata.generation.unwrap_or_default();
-    let status =
-        lifecycle::unparsable(&previous, generation, object.metadata.deletion_timestamp.is_some(), &invalid.error, Timestamp::now());
-    if stored.as_ref() != Some(&status) {
+    let told = lifecycle::unparsable(&previous, generation, object.metadata.deletion_timestamp.is_some(), &invalid.error, Timestamp::now());
+    status["conditions"] = json!(told.conditions);
+    status["observedGeneration"] = json!(generation);
+    if status != before {
         let patch = json!({
             "apiVersion": JsonWebKeySet::api_version(&()),
             "kind": JsonWebKeySet::kind(&()),
             "metadata": { "name": name, "uid": object.metadata.uid },
             "status": status,
         });
-        call(
-            "write the status of a resource that cannot be parsed",
-            api.patch_status(name, &PatchParams::apply(FIELD_MANAGER).force(), &Patch::Apply(patch)),
-        )
-        .await?;
+        let parameters = PatchParams::apply(FIELD_MANAGER).force();
+        call("write the status of a resource that cannot be parsed", api.patch_status(name, &parameters, &Patch::Apply(patch))).await?;
     }
     Ok(Action::requeue(LOOK_AGAIN))
+}
+
+/// What an unparsable resource claims; `None` if it was not looked at yet.
+pub(super) fn claim(invalid: &InvalidObject, cx: &Context) -> Option<Arc<JsonWebKeySet>> {
+    cx.memory.claim(invalid.metadata.uid.as_deref().unwrap_or_default())
+}
+
+/// Whether there is an unparsable resource that was not looked at yet.
+pub(super) fn is_claim_unknown(cx: &Context) -> bool {
+    cx.sets.find(|other| other.0.as_ref().is_err_and(|invalid| claim(invalid, cx).is_none())).is_some()
+}
+
+/// As much of a resource as says which set it owns. What cannot be read of it is taken for a claim.
+fn claim_of(object: &DynamicObject) -> JsonWebKeySet {
+    let text = |pointer: &str| object.data.pointer(pointer).and_then(Value::as_str).map(str::to_owned);
+    let spec = JsonWebKeySetSpec {
+        set: text("/spec/set"),
+        admin_api_ref: text("/spec/adminApiRef/name").map(|name| AdminApiRef { name }),
+        mode: text("/spec/mode").filter(|mode| mode == "Observe").map(|_| Mode::Observe),
+        ..JsonWebKeySetSpec::default()
+    };
+    JsonWebKeySet { metadata: object.metadata.clone(), spec, status: None }
 }

@@ -146,7 +146,8 @@ async fn a_server_can_say_how_long_to_wait() {
         }
         assert_eq!(server.received().len(), 7, "asked once each: repeating is what the server complains about");
     }
-    let server = Server::always(503, &[("retry-after", "9")], "").await;
+    let own = r#"{"error":"Service Unavailable","error_description":"not ready"}"#;
+    let server = Server::always(503, &[("retry-after", "9")], own).await;
     let error = failure(&client(&server.url), Operation::SetJsonWebKey).await;
     assert_eq!(error.retry_after(), Some(Duration::from_secs(9)));
     assert!(!error.may_have_taken_effect(), "a server that is unavailable did nothing");
@@ -154,8 +155,10 @@ async fn a_server_can_say_how_long_to_wait() {
 
 #[tokio::test]
 async fn a_failed_server_may_have_stored_first() {
-    for (status, may) in [(500, true), (502, true), (503, false), (504, true)] {
-        let server = Server::always(status, &[], "").await;
+    // A 503 of a proxy may mean that the connection broke after the request was sent; only the API itself can say that it is not ready.
+    let own = r#"{"error":"Service Unavailable","error_description":"not ready"}"#;
+    for (status, body, may) in [(500, "", true), (502, "", true), (503, "", true), (503, own, false), (504, "", true)] {
+        let server = Server::always(status, &[], body).await;
         for (operation, error) in failures(&client(&server.url), seven()).await {
             assert_eq!(error.kind(), &ErrorKind::ServerFailed { retry_after: None });
             assert_eq!(error.may_have_taken_effect(), may && !operation.is_read(), "{operation} {status}");

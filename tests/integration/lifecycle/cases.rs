@@ -1,7 +1,7 @@
 //! Single histories that are worth their own name.
 
 use jwk_operator::{
-    api::{Algorithm, Generate, JsonWebKeySetSpec, KeySource},
+    api::{self, Algorithm, JsonWebKeySetSpec, KeySource},
     lifecycle::{self, Step},
 };
 
@@ -10,7 +10,7 @@ use super::world::{End, Fault, LATE, SET, World};
 fn generated(names: &[&str]) -> JsonWebKeySetSpec {
     let keys = names.iter().map(|name| KeySource {
         name: (*name).into(),
-        generate: Some(Generate { alg: Algorithm::ES256, key_use: None }),
+        generate: Some(api::Generate { alg: Algorithm::ES256, key_use: None }),
         public: None,
     });
     JsonWebKeySetSpec { keys: keys.collect(), signer: (names.len() > 1).then(|| names[0].to_owned()), ..JsonWebKeySetSpec::default() }
@@ -142,4 +142,40 @@ fn a_step_of_deletion_deletes_a_created_set_as_a_whole_and_a_found_one_by_keys()
 fn steps_that_write_are_told_apart() {
     assert!(Step::DeleteSet.writes_remote());
     assert!(!Step::ReadLive.writes_remote());
+}
+
+#[test]
+fn a_key_that_somebody_wrote_into_a_target_does_not_reach_the_set() {
+    let mut world = World::new(generated(&["signing"]));
+    world.pass(&[]);
+    let before = kids(&world);
+    let foreign = world.store.generator().generate("ES256").expect("a key").with("kid", "shop.payments.evil.20260101T000000Z");
+    let public = serde_json::to_value(foreign.public_half().expect("a public half")).expect("JSON");
+    for held in world.objects.values_mut() {
+        let document = held.content.data.get_mut("jwks.json").expect("a document");
+        let mut set: serde_json::Value = serde_json::from_str(document).expect("JSON");
+        set["keys"].as_array_mut().expect("keys").push(public.clone());
+        *document = set.to_string();
+    }
+    world.pass(&[]);
+    assert_eq!(kids(&world), before);
+    assert!(world.objects.values().all(|held| held.content.published().len() == 1), "it is gone from the target");
+    assert!(!world.status().slots.contains_key("evil"));
+}
+
+#[test]
+fn a_target_that_fails_keeps_a_key_in_the_set_until_it_lets_go() {
+    let mut world = World::new(generated(&["signing"]));
+    world.pass(&[]);
+    let lost = kids(&world)[0].clone();
+    world.outsider("deletes the key", |store| store.delete_key(SET, &lost));
+    world.pass(&[]);
+    world.advance(49 * 3600);
+    // The write that takes the key out of the target fails: it must not leave the set before.
+    world.pass(&[Fault::Refused]);
+    assert!(kids(&world).contains(&lost), "{}", world.history());
+    assert_eq!(world.reason(), "TargetFailed");
+    world.pass(&[]);
+    assert!(!kids(&world).contains(&lost));
+    assert!(world.is_ready());
 }

@@ -263,6 +263,11 @@ impl World {
                     self.restart();
                     return End::Crashed;
                 }
+                Fault::Refused if matches!(step, Step::WriteTarget { .. }) => {
+                    let Step::WriteTarget { id, .. } = step else { unreachable!("a write of a target") };
+                    let last = self.objects.get(&id).cloned().map(Box::new);
+                    seen.targets.insert(id, TargetState::Failed { why: "refused".into(), last });
+                }
                 Fault::Refused => {
                     let failure = Failure {
                         reason: jwk_operator::api::Reason::AdminApiUnavailable,
