@@ -81,6 +81,14 @@ impl Jwk {
     }
 }
 
+impl Jwk {
+    /// The thumbprint of a key that has a public half, and so may be told; `None` for a symmetric one, whose thumbprint is a hash of the secret
+    /// (RFC 7638 section 7), and for an incomplete one.
+    pub fn public_thumbprint(&self) -> Option<Thumbprint> {
+        self.public_half()?.thumbprint().ok()
+    }
+}
+
 impl Drop for Jwk {
     fn drop(&mut self) {
         for (_, value) in self.0.iter_mut() {

@@ -4,11 +4,9 @@ use jiff::Timestamp;
 
 use super::{
     Desired, Observed,
-    desired::Source,
     kid::{self, Slot},
     plan,
     step::{DeleteCause, Step},
-    supply::thumbprint,
 };
 use crate::api::{DeletionPolicy, JsonWebKeySet, KeyState, Mode, Origin};
 use crate::jwk::Jwk;
@@ -73,11 +71,7 @@ fn slot_of(desired: &Desired, kid: &str) -> Option<Slot> {
 
 fn is_own(desired: &Desired, seen: &Observed, key: &Jwk) -> bool {
     let Some(kid) = key.kid() else { return false };
-    let is_supplied = desired.entries.iter().any(|entry| match &entry.source {
-        Source::Public { kid: supplied, thumbprint: wanted, .. } => supplied == kid && thumbprint(key).as_ref() == Some(wanted),
-        Source::Generate { .. } => false,
-    });
     let is_recorded =
-        seen.record.keys.get(kid).is_some_and(|record| record.state != KeyState::Unmanaged && record.thumbprint == thumbprint(key));
-    slot_of(desired, kid).is_some() || is_supplied || is_recorded
+        seen.record.keys.get(kid).is_some_and(|record| record.state != KeyState::Unmanaged && record.thumbprint == key.public_thumbprint());
+    slot_of(desired, kid).is_some() || desired.supplies(key) || is_recorded
 }

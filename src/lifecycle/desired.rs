@@ -42,6 +42,16 @@ pub struct Desired {
     pub targets: Vec<Target>,
 }
 
+impl Desired {
+    /// Whether an entry supplies exactly this key: its kid and its material.
+    pub(super) fn supplies(&self, key: &Jwk) -> bool {
+        self.entries.iter().any(|entry| match &entry.source {
+            Source::Public { kid, thumbprint, .. } => key.kid() == Some(kid) && key.public_thumbprint().as_ref() == Some(thumbprint),
+            Source::Generate { .. } => false,
+        })
+    }
+}
+
 /// One key of the set.
 #[derive(Clone, Debug)]
 pub struct Entry {

@@ -47,10 +47,10 @@ impl Assessor<'_> {
         });
         // Once it was seen, a key without a thumbprint is a symmetric one.
         if record.thumbprint.is_none() && record.state == KeyState::Planned {
-            record.thumbprint = thumbprint(key);
+            record.thumbprint = key.public_thumbprint();
             record.jwk = key.public_half();
         }
-        if record.thumbprint != thumbprint(key) {
+        if record.thumbprint != key.public_thumbprint() {
             self.replaced.insert(kid.to_owned());
         } else if key.is_private() {
             // One that retires in place stays retired; any other private key signs again, or may.
@@ -69,16 +69,12 @@ impl Assessor<'_> {
 
     /// Whether a key without a generated kid is own: it is what an entry supplies, or it was recorded after it had been seen.
     fn is_own_explicit(&self, key: &Jwk, kid: &str) -> bool {
-        let supplied = self.desired.entries.iter().any(|entry| match &entry.source {
-            Source::Public { kid: supplied, thumbprint: wanted, .. } => supplied == kid && thumbprint(key).as_ref() == Some(wanted),
-            Source::Generate { .. } => false,
-        });
         let recorded = self.record.keys.get(kid).is_some_and(|record| match record.state {
             KeyState::Unmanaged => false,
-            KeyState::Planned => record.thumbprint == thumbprint(key),
+            KeyState::Planned => record.thumbprint == key.public_thumbprint(),
             _ => true,
         });
-        supplied || recorded
+        self.desired.supplies(key) || recorded
     }
 
     fn recognise_explicit(&mut self, key: &Jwk, kid: &str) {
@@ -86,10 +82,10 @@ impl Assessor<'_> {
         let timed = self.timed();
         let record = self.record.keys.entry(kid.to_owned()).or_insert_with(|| KeyRecord::new(name.as_deref(), KeyState::Announced));
         if record.thumbprint.is_none() {
-            record.thumbprint = thumbprint(key);
+            record.thumbprint = key.public_thumbprint();
             record.jwk = key.public_half();
         }
-        if record.thumbprint != thumbprint(key) {
+        if record.thumbprint != key.public_thumbprint() {
             self.replaced.insert(kid.to_owned());
         }
         if name.is_some() {
@@ -109,7 +105,7 @@ impl Assessor<'_> {
             *record = KeyRecord::new(None, KeyState::Unmanaged);
         }
         if record.state == KeyState::Unmanaged {
-            record.thumbprint = thumbprint(key);
+            record.thumbprint = key.public_thumbprint();
             if key.is_private() && key.public_half().is_some() {
                 record.retired_at = None;
             }
@@ -210,7 +206,7 @@ impl Assessor<'_> {
             return;
         }
         match self.seen.live.key(kid) {
-            Some(live) if thumbprint(live).as_ref() == Some(wanted) => {
+            Some(live) if live.public_thumbprint().as_ref() == Some(wanted) => {
                 if !live.is_private() && !has_same_members(live, key) {
                     self.put_public(name, key, kid, wanted, PutCause::Supplied);
                 }
@@ -248,11 +244,6 @@ impl Entry {
     fn supplies(&self, kid: &str) -> bool {
         matches!(&self.source, Source::Public { kid: supplied, .. } if supplied == kid)
     }
-}
-
-/// The thumbprint of a key that has a public half. That of a symmetric key is a hash of the secret and is not kept.
-pub(super) fn thumbprint(key: &Jwk) -> Option<Thumbprint> {
-    key.public_half()?.thumbprint().ok()
 }
 
 /// Whether a live key is what the spec supplies in the members that Hydra keeps; it drops others, such as `key_ops`.

@@ -17,13 +17,13 @@ use kube::{
 };
 use secrecy::SecretString;
 use serde::de::DeserializeOwned;
-use serde_json::json;
 
 use super::{
     connections::{self, Basis, Connection, Unconnected},
     context::Context,
     error::{PassError, admin_api_reason},
     kubernetes::call,
+    report,
 };
 use crate::{
     api::{ADMIN_API_LABEL, AdminApi, AdminApiStatus, CaRefKind, ConditionType, FIELD_MANAGER, Reason},
@@ -266,12 +266,7 @@ async fn write_status(
     if admin_api.status.as_ref() == Some(&status) {
         return Ok(());
     }
-    let patch = json!({
-        "apiVersion": AdminApi::api_version(&()),
-        "kind": AdminApi::kind(&()),
-        "metadata": { "name": admin_api.name_any(), "uid": admin_api.uid() },
-        "status": status,
-    });
+    let patch = report::status_patch::<AdminApi>(&admin_api.name_any(), admin_api.uid().as_deref(), &status);
     let api = Api::<AdminApi>::all(cx.client.clone());
     call(
         "write the status of an AdminApi",

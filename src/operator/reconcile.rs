@@ -58,7 +58,7 @@ async fn reconcile_guarded(guard: &DeserializeGuard<JsonWebKeySet>, cx: &Context
         return Ok(Action::requeue(OVERTAKEN));
     }
     match &guard.0 {
-        Err(invalid) => unparsable::report(invalid, cx).await,
+        Err(invalid) => unparsable::tell(invalid, cx).await,
         Ok(cached) => match latest(cached, cx).await? {
             Some(resource) => reconcile_resource(resource, cx).await,
             None => Ok(Action::await_change()),

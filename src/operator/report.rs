@@ -7,7 +7,8 @@ use kube::{
     api::{Patch, PatchParams},
     runtime::events::{Event, EventType},
 };
-use serde_json::json;
+use serde::Serialize;
+use serde_json::{Value, json};
 
 use super::{context::Context, error::PassError, kubernetes::call, pass::Pass};
 use crate::{
@@ -41,19 +42,23 @@ pub(super) async fn write_if_different(
     }
     let api = Api::<JsonWebKeySet>::namespaced(cx.client.clone(), &resource.namespace().unwrap_or_default());
     let uid = resource.uid().unwrap_or_default();
-    // With the UID a resource that was deleted and made again is refused by the server.
-    let patch = json!({
-        "apiVersion": JsonWebKeySet::api_version(&()),
-        "kind": JsonWebKeySet::kind(&()),
-        "metadata": { "name": resource.name_any(), "uid": uid },
-        "status": status,
-    });
+    let patch = status_patch::<JsonWebKeySet>(&resource.name_any(), Some(&uid), status);
     let parameters = PatchParams::apply(FIELD_MANAGER).force();
     let written = Arc::new(
         call("write the status of the resource", api.patch_status(&resource.name_any(), &parameters, &Patch::Apply(patch))).await?,
     );
     cx.memory.remember(&uid, written.clone());
     Ok(Some(written))
+}
+
+/// What a server-side apply of a status sends. With the UID a resource that was deleted and made again is refused by the server.
+pub(super) fn status_patch<K: Resource<DynamicType = ()>>(name: &str, uid: Option<&str>, status: &impl Serialize) -> Value {
+    json!({
+        "apiVersion": K::api_version(&()),
+        "kind": K::kind(&()),
+        "metadata": { "name": name, "uid": uid },
+        "status": status,
+    })
 }
 
 /// Tells of what was done. An event that cannot be written is only logged: nothing depends on it.

@@ -5,14 +5,14 @@ use std::{sync::Arc, time::Duration};
 
 use jiff::Timestamp;
 use kube::{
-    Api, Resource as _,
+    Api,
     api::{ApiResource, DynamicObject, Patch, PatchParams},
     core::error_boundary::InvalidObject,
     runtime::controller::Action,
 };
 use serde_json::{Value, json};
 
-use super::{context::Context, error::PassError, kubernetes::call};
+use super::{context::Context, error::PassError, kubernetes::call, report};
 use crate::{
     api::{AdminApiRef, FIELD_MANAGER, JsonWebKeySet, JsonWebKeySetSpec, JsonWebKeySetStatus, Mode},
     lifecycle,
@@ -22,7 +22,7 @@ use crate::{
 const LOOK_AGAIN: Duration = Duration::from_secs(600);
 
 /// Writes the conditions of an unparsable resource, if they differ.
-pub(super) async fn report(invalid: &InvalidObject, cx: &Context) -> Result<Action, PassError> {
+pub(super) async fn tell(invalid: &InvalidObject, cx: &Context) -> Result<Action, PassError> {
     let (Some(name), Some(namespace)) = (&invalid.metadata.name, &invalid.metadata.namespace) else { return Ok(Action::await_change()) };
     tracing::warn!(%namespace, %name, error = lifecycle::without_values(&invalid.error), "a resource cannot be read: nothing is changed for it");
     let resource = ApiResource::erase::<JsonWebKeySet>(&());
@@ -43,12 +43,7 @@ pub(super) async fn report(invalid: &InvalidObject, cx: &Context) -> Result<Acti
     status["conditions"] = json!(told.conditions);
     status["observedGeneration"] = json!(generation);
     if status != before {
-        let patch = json!({
-            "apiVersion": JsonWebKeySet::api_version(&()),
-            "kind": JsonWebKeySet::kind(&()),
-            "metadata": { "name": name, "uid": object.metadata.uid },
-            "status": status,
-        });
+        let patch = report::status_patch::<JsonWebKeySet>(name, object.metadata.uid.as_deref(), &status);
         let parameters = PatchParams::apply(FIELD_MANAGER).force();
         call("write the status of a resource that cannot be parsed", api.patch_status(name, &parameters, &Patch::Apply(patch))).await?;
     }
