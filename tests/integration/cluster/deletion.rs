@@ -1,6 +1,6 @@
 //! Deletion, of one resource and of a whole namespace.
 
-use jwk_operator::{api::DeletionPolicy, hydra::emulator::RandomKeys};
+use jwk_operator::api::DeletionPolicy;
 use k8s_openapi::api::core::v1::Namespace;
 use kube::{Api, api::DeleteParams};
 use serde_json::json;
@@ -32,7 +32,6 @@ async fn a_namespace_with_twenty_resources_leaves_no_remote_set() {
 async fn what_was_found_stays_and_what_was_created_goes() {
     let playground = Playground::start().await;
     // Somebody had a key in one of the sets before.
-    let _ = RandomKeys;
     playground.emulator.store().create("shop.found", Some("theirs"), "ES256", "sig").expect("a key");
     playground.apply("shop", "found", json!({ "keys": [generated("signing", "ES256")] })).await;
     playground.apply("shop", "created", json!({ "keys": [generated("signing", "ES256")] })).await;
