@@ -5,6 +5,7 @@
 //!
 //! This module does no input or output and knows no clock.
 
+pub mod import;
 mod key;
 mod parse;
 mod public;

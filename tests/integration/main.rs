@@ -1,6 +1,8 @@
 //! Integration tests: one module per subject.
 
 #[cfg(feature = "emulator")]
+mod adopt;
+#[cfg(feature = "emulator")]
 mod cluster;
 #[cfg(feature = "emulator")]
 mod contract;
@@ -16,3 +18,4 @@ mod jwk;
 mod lifecycle;
 #[cfg(feature = "emulator")]
 mod raw_http;
+mod signing;

@@ -35,6 +35,22 @@ impl Curve {
         ParsedPublicKey::try_from(UnparsedPublicKey::new(self.agreement, uncompressed(x, y))).is_ok()
     }
 
+    /// The point of a private value of the right length, as its two coordinates; `None` if there is none.
+    pub(crate) fn point(&self, d: &[u8]) -> Option<(Vec<u8>, Vec<u8>)> {
+        let public = agreement::PrivateKey::from_private_key(self.agreement, d).ok()?.compute_public_key().ok()?;
+        self.coordinates(public.as_ref())
+    }
+
+    /// The coordinates of a point in its uncompressed form (SEC 1 section 2.3.4).
+    pub(crate) fn coordinates(&self, point: &[u8]) -> Option<(Vec<u8>, Vec<u8>)> {
+        let (&form, rest) = point.split_first()?;
+        if form != 0x04 || rest.len() != 2 * self.size {
+            return None;
+        }
+        let (x, y) = rest.split_at(self.size);
+        Some((x.to_vec(), y.to_vec()))
+    }
+
     /// Whether `d` is the private value of the point.
     fn matches(&self, d: &[u8], x: &[u8], y: &[u8]) -> bool {
         EcdsaKeyPair::from_private_key_and_public_key(self.signing, d, &uncompressed(x, y)).is_ok()

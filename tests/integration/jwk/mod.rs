@@ -6,6 +6,8 @@ use jwk_operator::jwk::Jwk;
 
 #[cfg(feature = "emulator")]
 mod differential;
+mod import;
+mod import_properties;
 mod parse;
 mod properties;
 mod validate;
