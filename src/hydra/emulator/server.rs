@@ -17,7 +17,7 @@ use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Calls, EmulatorOptions, Faults, Store,
+    Calls, EmulatorOptions, Faults, Journal, Store,
     connection::{Cut, CuttableListener},
     file,
     service::{Shared, handle},
@@ -99,6 +99,7 @@ impl Emulator {
             url: format!("http://{address}"),
             faults: Faults::default(),
             calls: Calls::default(),
+            journal: Journal::default(),
             clock_offset: AtomicI64::new(0),
         });
         let running = Some(Running::start(listener, Arc::clone(&shared)));
@@ -119,6 +120,11 @@ impl Emulator {
     /// The trouble it makes.
     pub fn faults(&self) -> &Faults {
         &self.shared.faults
+    }
+
+    /// What writes do to sets, once it is opened.
+    pub fn journal(&self) -> &Journal {
+        &self.shared.journal
     }
 
     /// The calls it got.

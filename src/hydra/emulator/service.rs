@@ -18,7 +18,7 @@ use jiff::{SignedDuration, Timestamp, fmt::rfc2822};
 use serde_json::{Value, json};
 
 use super::{
-    Call, Calls, Effect, Faults, Operation, Refusal, Store,
+    Call, Calls, Change, Effect, Faults, Journal, Operation, Refusal, Store,
     answer::{Answer, Ordered, OrderedSet},
     connection::Cut,
     faults::Target,
@@ -39,6 +39,7 @@ pub(super) struct Shared {
     pub(super) url: String,
     pub(super) faults: Faults,
     pub(super) calls: Calls,
+    pub(super) journal: Journal,
     /// Seconds that `Date` is ahead of the real time.
     pub(super) clock_offset: AtomicI64,
 }
@@ -162,28 +163,28 @@ impl Shared {
                 let (alg, key_use, new_kid) = (text("alg")?, text("use")?, text("kid")?);
                 let generator = self.lock().generator();
                 let key = generate::labelled(&*generator, Some(&new_kid), &alg, &key_use)?;
-                let key = self.change(|store| store.add(set, key))?;
+                let key = self.change(operation, set, |store| store.add(set, key))?;
                 Ok(Answer::json(StatusCode::CREATED, &OrderedSet::new([&key])))
             }
             Operation::PutSet => {
                 let keys = keys_of(go_json::object(body, "jose.JSONWebKeySet")?)?;
-                let keys = self.change(|store| store.put_set(set, &keys))?;
+                let keys = self.change(operation, set, |store| store.put_set(set, &keys))?;
                 Ok(Answer::json(StatusCode::OK, &OrderedSet::new(&keys.keys)))
             }
             Operation::PutKey => {
                 let key = Jwk::from_members(go_json::object(body, "jose.rawJSONWebKey")?);
-                let key = self.change(|store| store.put_key(set, &key))?;
+                let key = self.change(operation, set, |store| store.put_key(set, &key))?;
                 Ok(Answer::json(StatusCode::OK, &Ordered(&key)))
             }
             Operation::DeleteSet => {
-                self.change(|store| {
+                self.change(operation, set, |store| {
                     store.delete_set(set);
                     Ok(())
                 })?;
                 Ok(Answer::nothing())
             }
             Operation::DeleteKey => {
-                self.change(|store| {
+                self.change(operation, set, |store| {
                     store.delete_key(set, kid);
                     Ok(())
                 })?;
@@ -197,16 +198,28 @@ impl Shared {
         for set in empty {
             let generator = self.lock().generator();
             let key = generate::labelled(&*generator, None, "RS256", "sig")?;
-            self.change(|store| store.add(&set, key))?;
+            self.change(Operation::CreateKey, &set, |store| store.add(&set, key))?;
         }
         let keys = self.lock().broadcast(&self.broadcast)?;
         Ok(Answer::json(StatusCode::OK, &OrderedSet::new(keys.keys.iter().map(PublicJwk::as_jwk))))
     }
 
-    /// Changes the store. With a file, the change counts only when it is on disk.
-    fn change<T>(&self, change: impl FnOnce(&mut Store) -> Result<T, Refusal>) -> Result<T, Refusal> {
+    /// Changes a set, and writes it into the journal if that is open.
+    fn change<T>(&self, operation: Operation, set: &str, change: impl FnOnce(&mut Store) -> Result<T, Refusal>) -> Result<T, Refusal> {
         let mut store = self.lock();
-        let Some(path) = &self.file else { return change(&mut store) };
+        if !self.journal.is_open() {
+            return self.change_store(&mut store, change);
+        }
+        let keys = |store: &Store| store.get_set(set).map(|set| set.keys).unwrap_or_default();
+        let before = keys(&store);
+        let done = self.change_store(&mut store, change)?;
+        self.journal.push(Change { at: Timestamp::now(), operation, set: set.to_owned(), before, after: keys(&store) });
+        Ok(done)
+    }
+
+    /// With a file, a change counts only when it is on disk.
+    fn change_store<T>(&self, store: &mut Store, change: impl FnOnce(&mut Store) -> Result<T, Refusal>) -> Result<T, Refusal> {
+        let Some(path) = &self.file else { return change(store) };
         let mut changed = store.clone();
         let done = change(&mut changed)?;
         file::save(path, &changed).map_err(|error| {
