@@ -1,5 +1,6 @@
 //! What a person types.
 
+mod adopt;
 mod crds;
 mod logging;
 mod run;
@@ -24,6 +25,8 @@ enum Command {
     Run(run::RunOptions),
     /// Print the CustomResourceDefinitions as YAML.
     Crds(crds::CrdsOptions),
+    /// Print the JsonWebKeySet that adopts a remote set as it is.
+    Adopt(adopt::AdoptOptions),
     /// Emulate the admin API of Ory Hydra on a local port, for tests and demos.
     #[cfg(feature = "emulator")]
     Emulator(crate::hydra::emulator::EmulatorOptions),
@@ -39,6 +42,7 @@ pub fn main() -> ExitCode {
     }
     let result = match cli.command {
         Command::Crds(options) => crds::print(&options),
+        Command::Adopt(options) => block_on(adopt::print(options)),
         Command::Run(options) => block_on(run::run(options)),
         #[cfg(feature = "emulator")]
         Command::Emulator(options) => block_on(async { Ok(crate::hydra::emulator::run(options, run::signal()).await?) }),
