@@ -49,6 +49,9 @@ pub struct AdminApiSpec {
         .message("a duration is numbers with h, m, s or ms, for example 60s"),
         validation = Rule::new("!self.matches('^([0-9]{1,5}(h|m|s|ms)){1,4}$') || duration(self) >= duration('1s')").message("timeout is at least 1s"))]
     pub timeout: Option<Duration>,
+    /// What the sets may ask of the server.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limits: Option<Limits>,
     /// How often each set is compared with its resource, give or take a tenth. Absent: `10m`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<String>", length(max = 32))]
@@ -59,6 +62,23 @@ pub struct AdminApiSpec {
     /// Which namespaces may use which sets. Rules add up; `[]` grants nothing.
     #[schemars(length(max = 32), extend("x-kubernetes-list-type" = "atomic"))]
     pub access: Vec<AccessRule>,
+}
+
+/// What all sets of an AdminApi together may ask of its server.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Limits {
+    /// How many keys are generated at the same time. Absent: 2. An RSA key costs the server a core for seconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 64))]
+    pub generations: Option<i32>,
+    /// The shortest time between two rotations of a key, by interval or by annotation. Absent: `1h`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>", length(max = 32))]
+    #[x_kube(validation = Rule::new("self.matches('^([0-9]{1,5}(h|m|s|ms)){1,4}$')")
+        .message("a duration is numbers with h, m, s or ms, for example 1h"),
+        validation = Rule::new("!self.matches('^([0-9]{1,5}(h|m|s|ms)){1,4}$') || duration(self) >= duration('10s')").message("minRotationInterval is at least 10s"))]
+    pub min_rotation_interval: Option<Duration>,
 }
 
 /// The credentials of the admin API.

@@ -13,6 +13,8 @@ pub enum ConditionType {
     Reconciling,
     /// Nothing changes until somebody does something.
     Stalled,
+    /// Hydra or common verifiers are known to misbehave with what the spec asks for. Present only while true, and no trouble by itself.
+    KnownLimitation,
     /// The resource is being deleted and the remote set cannot be cleaned up yet.
     DeletionBlocked,
 }
@@ -26,6 +28,7 @@ impl ConditionType {
             Self::Published => "Published",
             Self::Reconciling => "Reconciling",
             Self::Stalled => "Stalled",
+            Self::KnownLimitation => "KnownLimitation",
             Self::DeletionBlocked => "DeletionBlocked",
         }
     }
@@ -74,6 +77,24 @@ reasons! {
     InvalidSpec,
     /// A public key of the spec is not a valid one.
     InvalidKey,
+    /// A key of the spec has a rotation that the AdminApi does not allow or that cannot be kept.
+    InvalidRotation,
+    /// A Secret that a key is imported from does not exist yet.
+    SourceMissing,
+    /// A Secret that a key is imported from does not carry the label that lets the operator read it.
+    SourceNotLabelled,
+    /// What a Secret holds cannot be imported.
+    SourceInvalid,
+    /// The entry that shall sign supplies a public key only.
+    SignerCannotSign,
+    /// A target lost an announced key, which is announced anew before it signs.
+    RotationBlocked,
+    /// The annotation that asks for a rotation cannot be understood, or asks too early.
+    RotationNotDue,
+    /// The server keeps private keys to itself, as with an HSM: a new key would replace the set.
+    OpaqueKeys,
+    /// Hydra is known to misbehave with what the spec asks for.
+    KnownLimitation,
     /// A kid of the spec has the form that is reserved for generated keys.
     KidReserved,
     /// A kid of the spec belongs to another key.
@@ -100,6 +121,16 @@ reasons! {
     InternalError,
     /// A key was generated.
     KeyGenerated,
+    /// A key was made, to sign later.
+    KeyStaged,
+    /// The public half of a key is in the set, before it signs.
+    KeyAnnounced,
+    /// A key signs from now on.
+    KeyActivated,
+    /// A key was taken out of the set and all targets because the spec revokes it.
+    KeyRevoked,
+    /// A key of somebody else will be retired and removed.
+    UnmanagedKeysLeave,
     /// A key was stored.
     KeyStored,
     /// A key stopped signing and stays as its public half.

@@ -4,7 +4,7 @@ use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{JsonWebKeySetStatus, PublicKey, PublishTarget};
+use super::{Import, JsonWebKeySetStatus, PublicKey, PublishTarget, Rotation};
 
 /// One remote JSON Web Key Set: its keys, who signs, and where the public halves are published.
 #[derive(CustomResource, KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -41,11 +41,14 @@ use super::{JsonWebKeySetStatus, PublicKey, PublishTarget};
             "'set cannot change' + (has(oldSelf.set) ? ' from ' + oldSelf.set : ' from its default {namespace}.{name}') + ': create another JsonWebKeySet'".into()))
         .field_path(".set"),
     validation = Rule::new(
-        "!has(self.keys) || self.keys.map(k, has(k.public) ? k.public.kid : '#' + k.name).all(x, self.keys.map(k, has(k.public) ? k.public.kid : '#' + k.name).exists_one(y, x == y))")
+        "!has(self.keys) || self.keys.map(k, has(k.public) ? k.public.kid : has(k.import) && has(k.import.kid) ? k.import.kid : '#' + k.name).all(x, self.keys.map(k, has(k.public) ? k.public.kid : has(k.import) && has(k.import.kid) ? k.import.kid : '#' + k.name).exists_one(y, x == y))")
         .message("two keys have the same kid; every kid of a set is different").field_path(".keys"),
     validation = Rule::new(
+        "!has(self.revoke) || !has(self.keys) || !self.keys.exists(k, has(k.public) && k.public.kid in self.revoke || has(k.import) && has(k.import.kid) && k.import.kid in self.revoke)")
+        .message("a kid is in revoke and in keys: remove its entry from keys").field_path(".revoke"),
+    validation = Rule::new(
         "has(self.signer) ? (has(self.keys) && self.keys.exists(k, k.name == self.signer && !has(k.public))) : (!has(self.keys) || self.keys.filter(k, !has(k.public)).size() <= 1)")
-        .message("write signer: the name of the generate entry that signs (needed when there are several)").field_path(".signer")
+        .message("write signer: the name of the generate or import entry that signs (needed when there are several)").field_path(".signer")
 )]
 pub struct JsonWebKeySetSpec {
     /// The AdminApi that reaches the remote set. Absent: the one named `default`. It cannot change.
@@ -58,7 +61,7 @@ pub struct JsonWebKeySetSpec {
         .message(kube::core::Message::Expression(
             "'set \"' + self + '\" must consist of letters, digits and . _ : -, begin and end with a letter or digit, and contain no ..'".into())))]
     pub set: Option<String>,
-    /// The name of the entry whose key signs. Needed when several entries are generated. The order of `keys` means nothing.
+    /// The name of the entry whose key signs. Needed when several entries are `generate` or `import`. The order of `keys` means nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 32))]
     pub signer: Option<String>,
@@ -66,6 +69,11 @@ pub struct JsonWebKeySetSpec {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 32), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]))]
     pub keys: Vec<KeySource>,
+    /// The kids of keys that leave the set and every target at once, because their private halves are known to somebody else. Whatever they
+    /// signed is refused by every verifier that reads the set again. A kid that stands here is never used again.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 64), inner(length(min = 1, max = 255)), extend("x-kubernetes-list-type" = "set"))]
+    pub revoke: Vec<String>,
     /// What happens to remote keys that no entry explains. Absent: `Keep`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unmanaged_keys: Option<UnmanagedKeys>,
@@ -93,12 +101,16 @@ pub struct AdminApiRef {
     pub name: String,
 }
 
-/// One key of the set: exactly one of `generate` and `public`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]
+/// One key of the set: exactly one of `generate`, `import` and `public`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 #[x_kube(
-    validation = Rule::new("[has(self.generate), has(self.public)].filter(x, x).size() == 1")
-        .message(kube::core::Message::Expression("'key \"' + self.name + '\" needs exactly one of generate, public'".into())),
+    validation = Rule::new("[has(self.generate), has(self.import), has(self.public)].filter(x, x).size() == 1")
+        .message(kube::core::Message::Expression("'key \"' + self.name + '\" needs exactly one of generate, import, public'".into())),
+    validation = Rule::new("!has(self.rotation) || !has(self.rotation.interval) || has(self.generate)")
+        .message("rotation.interval belongs to generate; an imported key follows its Secret").field_path(".rotation"),
+    validation = Rule::new("!has(self.rotation) || !has(self.public)")
+        .message("rotation belongs to generate and import; the key of somebody else is not rotated here").field_path(".rotation"),
     validation = Rule::new("!has(self.generate) || !has(oldSelf.generate) || self.generate == oldSelf.generate")
         .message("generate cannot change: add an entry with another name and remove this one").field_path(".generate")
 )]
@@ -109,9 +121,15 @@ pub struct KeySource {
     /// A key pair that is generated and never leaves the admin API. It cannot change.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub generate: Option<Generate>,
+    /// A key of a Secret in the namespace of this resource.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub import: Option<Import>,
     /// The public key of somebody else, published with the set.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub public: Option<PublicKey>,
+    /// When the key is replaced, and how long its public half is known before and after it signs. Absent: it is never replaced by itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rotation: Option<Rotation>,
 }
 
 /// How a key is generated.

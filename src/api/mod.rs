@@ -4,21 +4,29 @@
 mod admin_api;
 mod conditions;
 mod crd;
+mod import;
 mod json_web_key_set;
 mod names;
 mod public_key;
 mod publish;
+mod rotation;
 mod status;
 
 pub use admin_api::{
-    AccessRule, AdminApi, AdminApiSpec, AdminApiStatus, Authentication, BearerToken, CaRef, CaRefKind, Namespaces, SecretKeyRef, Tls,
+    AccessRule, AdminApi, AdminApiSpec, AdminApiStatus, Authentication, BearerToken, CaRef, CaRefKind, Limits, Namespaces, SecretKeyRef,
+    Tls,
 };
 pub use conditions::{ConditionType, Reason};
 pub use crd::{crds, crds_yaml};
+pub use import::{Import, ImportSecretRef};
 pub use json_web_key_set::{
     AdminApiRef, Algorithm, DeletionPolicy, Generate, JsonWebKeySet, JsonWebKeySetSpec, KeySource, KeyUse, Mode, UnmanagedKeys,
 };
-pub use names::{ADMIN_API_LABEL, FIELD_MANAGER, FINALIZER, GROUP, MANAGED_BY_LABEL, MANAGED_METADATA_ANNOTATION, SET_ANNOTATION, VERSION};
+pub use names::{
+    ADMIN_API_LABEL, FIELD_MANAGER, FINALIZER, GROUP, IMPORT_LABEL, MANAGED_BY_LABEL, MANAGED_METADATA_ANNOTATION, ROTATE_AT_ANNOTATION,
+    SET_ANNOTATION, VERSION,
+};
 pub use public_key::{PublicKey, PublicKeyType, RefusedMember};
 pub use publish::{ConfigMapTarget, PublishTarget, SecretTarget};
+pub use rotation::Rotation;
 pub use status::{JsonWebKeySetStatus, KeyState, KeyStatus, Origin, TargetKind, TargetStatus};

@@ -17,3 +17,7 @@ pub const SET_ANNOTATION: &str = "jwk-operator.dev/set";
 /// On a target: the names of the labels and annotations that its `publish` entry asked for, so that one that is no longer asked for is
 /// removed and one that somebody else put there is not.
 pub const MANAGED_METADATA_ANNOTATION: &str = "jwk-operator.dev/managed-metadata";
+/// The opt-in of a Secret whose key may be imported: `"true"`.
+pub const IMPORT_LABEL: &str = "jwk-operator.dev/import";
+/// On a resource: when its generated keys are to be replaced (RFC 3339), once.
+pub const ROTATE_AT_ANNOTATION: &str = "jwk-operator.dev/rotate-at";

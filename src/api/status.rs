@@ -43,6 +43,12 @@ pub struct JsonWebKeySetStatus {
     /// The newest slot ever used, by entry name. It stays after the entry is gone, so that no kid is used twice.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub slots: BTreeMap<String, String>,
+    /// When the next key shall sign.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_rotation: Option<Time>,
+    /// The annotation `jwk-operator.dev/rotate-at` that was answered last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_handled_rotate_at: Option<String>,
     /// The objects that hold the public halves.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(extend("x-kubernetes-list-type" = "atomic"))]
@@ -76,6 +82,9 @@ pub struct KeyStatus {
     /// When its kid was written down, before the key was made.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub planned_at: Option<Time>,
+    /// Since when its public half is in the set and in all targets.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub announced_at: Option<Time>,
     /// When it was first seen able to sign.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub activated_at: Option<Time>,
@@ -92,12 +101,16 @@ pub struct KeyStatus {
 pub enum KeyState {
     /// Its kid is written down; the key may not exist yet.
     Planned,
+    /// It exists outside of the set, where nobody signs with it or knows of it.
+    Staged,
     /// Its public half is in the set and in the targets; it cannot sign.
     Announced,
     /// Its private half is in the set.
     Active,
     /// It stopped signing; its public half stays until `removeAfter`.
     Retired,
+    /// `spec.revoke` names it: it is in no set and no target.
+    Revoked,
     /// No entry explains it.
     Unmanaged,
 }

@@ -6,7 +6,7 @@ use super::{
     Desired, Observed,
     kid::{self, Slot},
     plan,
-    step::{DeleteCause, Step},
+    step::{DeleteCause, Place, Step},
 };
 use crate::api::{DeletionPolicy, JsonWebKeySet, KeyState, Mode, Origin};
 use crate::jwk::Jwk;
@@ -45,6 +45,11 @@ pub(super) fn next(desired: &Desired, seen: &Observed, now: Timestamp) -> Option
     if seen.writes_blocked_until(now).is_some() {
         return None;
     }
+    let Some(staged) = &seen.staged else { return Some(Step::ReadStaged) };
+    if let Some(kid) = staged.keys.iter().find_map(Jwk::kid) {
+        let step = Step::DeleteKey { place: Place::Staged, kid: kid.to_owned(), cause: DeleteCause::ResourceDeleted };
+        return Some(plan::guarded(seen, step, now));
+    }
     let mut own: Vec<(Option<Slot>, &str)> = seen
         .live
         .keys
@@ -60,7 +65,7 @@ pub(super) fn next(desired: &Desired, seen: &Observed, now: Timestamp) -> Option
     let step = if origin == Origin::Created && own.len() == seen.live.keys.len() {
         Step::DeleteSet
     } else {
-        Step::DeleteKey { kid: (*oldest).to_owned(), cause: DeleteCause::ResourceDeleted }
+        Step::DeleteKey { place: Place::Live, kid: (*oldest).to_owned(), cause: DeleteCause::ResourceDeleted }
     };
     Some(plan::guarded(seen, step, now))
 }
@@ -73,5 +78,5 @@ fn is_own(desired: &Desired, seen: &Observed, key: &Jwk) -> bool {
     let Some(kid) = key.kid() else { return false };
     let is_recorded =
         seen.record.keys.get(kid).is_some_and(|record| record.state != KeyState::Unmanaged && record.thumbprint == key.public_thumbprint());
-    slot_of(desired, kid).is_some() || desired.supplies(key) || is_recorded
+    slot_of(desired, kid).is_some() || desired.supplies(key) || seen.source_supplies(key) || is_recorded
 }

@@ -1,12 +1,18 @@
 //! What a resource asks for, parsed once: nothing after this module checks it again.
 
+use std::{collections::BTreeSet, time::Duration};
+
 use jiff::Timestamp;
 use kube::ResourceExt as _;
 
-use super::{access, kid, target::TargetId};
+use super::{
+    access, kid,
+    target::TargetId,
+    timing::{RotateAt, Timing, timing},
+};
 use crate::api::{
-    AdminApiSpec, Algorithm, DeletionPolicy, Generate, JsonWebKeySet, KeySource, KeyUse, Mode, PublicKey, PublishTarget, Reason,
-    TargetKind, UnmanagedKeys,
+    AdminApiSpec, Algorithm, DeletionPolicy, Generate, Import, JsonWebKeySet, KeySource, KeyUse, Mode, PublicKey, PublishTarget,
+    ROTATE_AT_ANNOTATION, Reason, TargetKind, UnmanagedKeys,
 };
 use crate::jwk::{Jwk, PublicJwk, Thumbprint};
 
@@ -40,14 +46,20 @@ pub struct Desired {
     pub mode: Mode,
     /// Where public halves are published.
     pub targets: Vec<Target>,
+    /// The kids that leave set and targets at once.
+    pub revoked: BTreeSet<String>,
+    /// When somebody asks for another key in the place of each generated one.
+    pub rotate_at: Option<RotateAt>,
+    /// The shortest time between two rotations of one key.
+    pub min_rotation_interval: Duration,
 }
 
 impl Desired {
-    /// Whether an entry supplies exactly this key: its kid and its material.
+    /// Whether an entry of the spec itself holds exactly this key: its kid and its material.
     pub(super) fn supplies(&self, key: &Jwk) -> bool {
         self.entries.iter().any(|entry| match &entry.source {
             Source::Public { kid, thumbprint, .. } => key.kid() == Some(kid) && key.public_thumbprint().as_ref() == Some(thumbprint),
-            Source::Generate { .. } => false,
+            Source::Generate { .. } | Source::Import(_) => false,
         })
     }
 }
@@ -59,6 +71,8 @@ pub struct Entry {
     pub name: String,
     /// Where its key comes from.
     pub source: Source,
+    /// When its key is replaced.
+    pub timing: Timing,
 }
 
 /// Where a key comes from.
@@ -71,6 +85,8 @@ pub enum Source {
         /// For this use.
         key_use: KeyUse,
     },
+    /// It comes from a Secret.
+    Import(Import),
     /// It is the public key of somebody else.
     Public {
         /// The key as the spec has it.
@@ -114,6 +130,13 @@ pub fn set_id(resource: &JsonWebKeySet) -> String {
     resource.spec.set.clone().unwrap_or_else(|| format!("{}.{}", resource.namespace().unwrap_or_default(), resource.name_any()))
 }
 
+/// Whether a resource can name this set, as the schema has it.
+pub fn is_set_id(set: &str) -> bool {
+    let is_end = |character: Option<char>| character.is_some_and(|character| character.is_ascii_alphanumeric());
+    let is_inner = |character: char| character.is_ascii_alphanumeric() || ['.', '_', ':', '-'].contains(&character);
+    set.len() <= 200 && is_end(set.chars().next()) && is_end(set.chars().next_back()) && set.chars().all(is_inner) && !set.contains("..")
+}
+
 /// Parses a resource against the AdminApi it uses.
 ///
 /// While the resource is being deleted, entries that cannot be understood are left out: what is wrong with a key must not keep the others.
@@ -133,7 +156,7 @@ pub fn validate(resource: &JsonWebKeySet, api: &AdminApiSpec) -> Result<Desired,
     }
     let mut entries = Vec::with_capacity(spec.keys.len());
     for source in &spec.keys {
-        match entry(&set, source) {
+        match entry(&set, source, api) {
             Ok(entry) => entries.push(entry),
             Err(_) if deleting => {}
             Err(refusal) => return Err(refusal),
@@ -142,7 +165,7 @@ pub fn validate(resource: &JsonWebKeySet, api: &AdminApiSpec) -> Result<Desired,
     entries.sort_by(|a, b| a.name.cmp(&b.name));
     let signer = match &spec.signer {
         Some(name) => Some(name.clone()),
-        None => entries.iter().find(|entry| matches!(entry.source, Source::Generate { .. })).map(|entry| entry.name.clone()),
+        None => entries.iter().find(|entry| !matches!(entry.source, Source::Public { .. })).map(|entry| entry.name.clone()),
     };
     Ok(Desired {
         name: resource.name_any(),
@@ -155,29 +178,55 @@ pub fn validate(resource: &JsonWebKeySet, api: &AdminApiSpec) -> Result<Desired,
         deletion_policy: spec.deletion_policy,
         mode: spec.mode.unwrap_or_default(),
         targets: targets(resource, &namespace),
+        revoked: spec.revoke.iter().cloned().collect(),
+        rotate_at: resource.annotations().get(ROTATE_AT_ANNOTATION).map(|text| RotateAt::parse(text)),
+        min_rotation_interval: super::limits::min_rotation_interval(api),
         namespace,
         set,
     })
 }
 
-fn entry(set: &str, source: &KeySource) -> Result<Entry, Refusal> {
+fn entry(set: &str, source: &KeySource, api: &AdminApiSpec) -> Result<Entry, Refusal> {
     let name = source.name.clone();
-    let source = match (&source.generate, &source.public) {
-        (Some(generate), None) => generated(set, &name, *generate)?,
-        (None, Some(key)) => public(set, &name, key)?,
-        _ => return Err(Refusal::new(Reason::InvalidSpec, format!("key {name} needs exactly one of generate, public"))),
+    let timing = timing(&name, source.rotation.as_ref(), api)?;
+    let source = match (&source.generate, &source.import, &source.public) {
+        (Some(generate), None, None) => generated(set, &name, *generate)?,
+        (None, Some(import), None) => imported(set, &name, import)?,
+        (None, None, Some(key)) => public(set, &name, key)?,
+        _ => return Err(Refusal::new(Reason::InvalidSpec, format!("key {name} needs exactly one of generate, import, public"))),
     };
-    Ok(Entry { name, source })
+    Ok(Entry { name, source, timing })
+}
+
+fn imported(set: &str, name: &str, import: &Import) -> Result<Source, Refusal> {
+    if let Some(kid) = import.kid.as_deref().filter(|kid| kid::parse_generated(set, kid).is_some()) {
+        return Err(reserved(name, kid));
+    }
+    if access::is_hydras_own(set) && import.key_use == Some(KeyUse::Enc) {
+        return Err(not_for_hydra(set, name));
+    }
+    Ok(Source::Import(import.clone()))
+}
+
+/// Hydra signs with the first private key whatever its use, and one symmetric key makes its /.well-known/jwks.json fail for everybody.
+fn not_for_hydra(set: &str, name: &str) -> Refusal {
+    Refusal::new(
+        Reason::UnsupportedAlgorithm,
+        format!("key {name}: Hydra's own set {set} cannot hold a symmetric key or one for encryption; use another alg, and use sig"),
+    )
+}
+
+fn reserved(name: &str, kid: &str) -> Refusal {
+    Refusal::new(
+        Reason::KidReserved,
+        format!("key {name}: kid {kid} has the form of a generated key of this set; give the key another kid"),
+    )
 }
 
 fn generated(set: &str, name: &str, Generate { alg, key_use }: Generate) -> Result<Source, Refusal> {
     let key_use = key_use.unwrap_or_default();
-    // Hydra signs with the first private key whatever its use, and one symmetric key makes its /.well-known/jwks.json fail for everybody.
     if access::is_hydras_own(set) && (alg.is_symmetric() || key_use == KeyUse::Enc) {
-        return Err(Refusal::new(
-            Reason::UnsupportedAlgorithm,
-            format!("key {name}: Hydra's own set {set} cannot hold a symmetric key or one for encryption; use another alg, and use sig"),
-        ));
+        return Err(not_for_hydra(set, name));
     }
     Ok(Source::Generate { alg, key_use })
 }
@@ -189,10 +238,7 @@ fn public(set: &str, name: &str, key: &PublicKey) -> Result<Source, Refusal> {
         return Err(invalid("this is a private key: remove d, p, q, dp, dq, qi, oth and k, and treat the key as exposed".into()));
     }
     if kid::parse_generated(set, &kid).is_some() {
-        return Err(Refusal::new(
-            Reason::KidReserved,
-            format!("key {name}: kid {kid} has the form of a generated key of this set; give the key another kid"),
-        ));
+        return Err(reserved(name, &kid));
     }
     let value = serde_json::to_value(key).map_err(|_| invalid("it cannot be written as JSON".into()))?;
     let jwk: Jwk = serde_json::from_value(value).map_err(|_| invalid("it is no JWK".into()))?;

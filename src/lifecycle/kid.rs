@@ -19,6 +19,11 @@ impl Slot {
         Self(Timestamp::from_second(moment.as_second()).unwrap_or(moment))
     }
 
+    /// The moment itself.
+    pub fn time(self) -> Timestamp {
+        self.0
+    }
+
     /// One second later.
     pub fn next(self) -> Self {
         Self(self.0.saturating_add(SignedDuration::from_secs(1)).unwrap_or(self.0))
@@ -43,6 +48,11 @@ impl fmt::Debug for Slot {
     }
 }
 
+/// The id of the set in which keys of `set` wait until they are announced and sign. No spec can name it: `~` is no character of a set id.
+pub fn staged_set(set: &str) -> String {
+    format!("{set}~next")
+}
+
 /// The kid of the key of entry `name` at `slot`.
 pub fn generated(set: &str, name: &str, slot: Slot) -> String {
     format!("{set}.{name}.{slot}")
@@ -53,6 +63,13 @@ pub fn parse_generated<'kid>(set: &str, kid: &'kid str) -> Option<(&'kid str, Sl
     let (name, slot) = kid.strip_prefix(set)?.strip_prefix('.')?.rsplit_once('.')?;
     let is_entry_name = !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-');
     if is_entry_name { Some((name, Slot::parse(slot)?)) } else { None }
+}
+
+/// Whether a kid can stand in a spec and in a URL as it is.
+pub(super) fn is_writable(kid: &str) -> bool {
+    kid.len() <= 255
+        && kid.starts_with(|first: char| first.is_ascii_alphanumeric())
+        && kid.chars().all(|character| character.is_ascii_alphanumeric() || ['.', '_', ':', '-'].contains(&character))
 }
 
 #[cfg(test)]

@@ -4,27 +4,42 @@
 //! [`Observed`] and asks again until there is no step; then [`status`] says what is true.
 
 pub mod access;
+mod adoption;
+mod announce;
 pub mod claim;
 mod deletion;
 mod desired;
+mod generated;
+mod imported;
 pub mod kid;
+mod limitation;
+pub mod limits;
 mod notice;
 mod observed;
 mod plan;
 mod publish;
+mod recognise;
 mod record;
 mod retire;
+mod revoke;
+mod rotate;
+mod source;
 mod status;
 mod step;
 mod supply;
 mod target;
+mod timing;
 
+pub use adoption::{Adoption, adoption};
 pub use deletion::leaves_remote_alone;
-pub use desired::{Desired, Entry, Refusal, Source, Target, set_id, validate};
+pub use desired::{Desired, Entry, Refusal, Source, Target, is_set_id, set_id, validate};
+pub use kid::staged_set;
 pub use notice::{Notice, add_notice, notice};
 pub use observed::Observed;
 pub use plan::{Assessment, Severity, Trouble, assess, next, next_publication, wake};
 pub use record::{DEFAULT_RETAIN, KeyRecord, Record};
+pub use source::{SecretContent, SourceKey, SourceState, read_source};
 pub use status::{Failure, Outcome, refused, status, unconnected, unparsable, without_values};
-pub use step::{CreateCause, DeleteCause, PutCause, Step};
+pub use step::{CreateCause, DeleteCause, Place, PutCause, Step};
 pub use target::{HeldTarget, TargetContent, TargetId, TargetState};
+pub use timing::{RotateAt, Timing};

@@ -1,6 +1,6 @@
 //! What is worth an event: steps, as a person wants to hear of them.
 
-use super::step::{CreateCause, DeleteCause, PutCause, Step};
+use super::step::{CreateCause, DeleteCause, Place, PutCause, Step};
 use crate::api::Reason;
 
 /// Something that happened to a set.
@@ -18,6 +18,15 @@ impl Notice {
         let kids = self.kids.join(", ");
         match self.reason {
             Reason::KeyGenerated => format!("Generated {kids} in set {set}"),
+            Reason::KeyStaged => format!("Made {kids}, which waits outside of set {set} until it is announced and signs"),
+            Reason::KeyAnnounced => format!("Announced {kids} in set {set}: the public half is there before the key signs"),
+            Reason::KeyActivated => format!("Put the private half of {kids} into set {set}: it signs from now on, or may"),
+            Reason::KeyRevoked => format!("Revoked {kids}: taken out of set {set} and of every target"),
+            Reason::UnmanagedKeysLeave => {
+                format!(
+                    "Keys of set {set} that no entry explains leave it, as unmanagedKeys: Delete asks: {kids}; the public halves stay for 48 hours"
+                )
+            }
             Reason::KeyStored => format!("Stored {kids} in set {set}"),
             Reason::KeyRetired => format!("Retired {kids} in set {set}: the public half stays"),
             Reason::KeyRemoved => format!("Removed {kids} from set {set}"),
@@ -34,36 +43,47 @@ impl Notice {
 
 /// What to tell of a step that was taken; `None` for steps that are means to another.
 pub fn notice(step: &Step) -> Option<Notice> {
-    let (reason, kid) = match step {
-        Step::CreateKey { kid, cause, .. } | Step::CreateSymmetricKey { kid, cause, .. } => match cause {
-            CreateCause::New => (Reason::KeyGenerated, Some(kid.as_str())),
-            CreateCause::Lost => (Reason::DriftRepaired, Some(kid.as_str())),
+    let (reason, kids) = match step {
+        Step::CreateKey { kid, cause, place, .. } | Step::CreateSymmetricKey { kid, cause, place, .. } => match (cause, place) {
+            (CreateCause::Lost, _) => (Reason::DriftRepaired, vec![kid.clone()]),
+            (_, Place::Staged) => (Reason::KeyStaged, vec![kid.clone()]),
+            (_, Place::Live) => (Reason::KeyGenerated, vec![kid.clone()]),
         },
-        Step::PutKey { key, cause } => match cause {
-            PutCause::Supplied => (Reason::KeyStored, key.kid()),
-            PutCause::Signer => (Reason::SignerRestored, key.kid()),
-            PutCause::Retired => (Reason::KeyRetired, key.kid()),
-            PutCause::Drift => (Reason::DriftRepaired, key.kid()),
-        },
-        Step::DeleteKey { kid, cause: DeleteCause::Expired } => (Reason::KeyRemoved, Some(kid.as_str())),
-        Step::DeleteSet => (Reason::SetDeleted, None),
-        Step::RemoveFinalizer { retained: true } => (Reason::SetRetained, None),
-        Step::DeleteKey { cause: DeleteCause::ResourceDeleted, .. }
+        Step::PutKey { key, cause } => (reason_of(*cause), key.kid().map(str::to_owned).into_iter().collect()),
+        Step::ImportKey { key, cause, .. } => (reason_of(*cause), vec![key.kid.clone()]),
+        Step::DeleteKey { kid, cause: DeleteCause::Expired, .. } => (Reason::KeyRemoved, vec![kid.clone()]),
+        Step::DeleteKey { kid, cause: DeleteCause::Revoked, .. } => (Reason::KeyRevoked, vec![kid.clone()]),
+        Step::TellUnmanagedLeave { kids } => (Reason::UnmanagedKeysLeave, kids.clone()),
+        Step::DeleteSet => (Reason::SetDeleted, Vec::new()),
+        Step::RemoveFinalizer { retained: true } => (Reason::SetRetained, Vec::new()),
+        Step::DeleteKey { cause: DeleteCause::ResourceDeleted | DeleteCause::Leftover, .. }
         | Step::RemoveFinalizer { retained: false }
         | Step::AddFinalizer
         | Step::StoreRecord(_)
         | Step::ReadLive
+        | Step::ReadStaged
         | Step::Wait { .. }
         | Step::WriteTarget { .. }
         | Step::RemoveTarget { .. } => return None,
     };
-    Some(Notice { reason, kids: kid.map(str::to_owned).into_iter().collect() })
+    Some(Notice { reason, kids })
+}
+
+fn reason_of(cause: PutCause) -> Reason {
+    match cause {
+        PutCause::Supplied => Reason::KeyStored,
+        PutCause::Announced => Reason::KeyAnnounced,
+        PutCause::Activated => Reason::KeyActivated,
+        PutCause::Signer => Reason::SignerRestored,
+        PutCause::Retired => Reason::KeyRetired,
+        PutCause::Drift => Reason::DriftRepaired,
+    }
 }
 
 /// Adds a notice to those of the same pass: one event for each reason, with all its kids.
 pub fn add_notice(notices: &mut Vec<Notice>, new: Notice) {
     match notices.iter_mut().find(|notice| notice.reason == new.reason) {
-        Some(notice) => notice.kids.extend(new.kids),
+        Some(notice) => notice.kids.extend(new.kids.into_iter().filter(|kid| !notice.kids.contains(kid)).collect::<Vec<_>>()),
         None => notices.push(new),
     }
 }

@@ -6,6 +6,8 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::{
     record::Record,
+    source::{SourceKey, SourceState},
+    step::Place,
     target::{HeldTarget, TargetId, TargetState},
 };
 use crate::api::KeyState;
@@ -23,6 +25,19 @@ pub struct Observed {
     pub live: JwkSet,
     /// When `live` was read, if nothing was written to it since.
     pub live_read_at: Option<Timestamp>,
+    /// Whether a private key was written since the order of the live set was read: on MySQL, which counts whole seconds, it may not stand in
+    /// front.
+    pub order_is_unread: bool,
+    /// The keys that wait outside of the live set, in the set [`staged_set`](super::staged_set); `None` before they were read.
+    pub staged: Option<JwkSet>,
+    /// When `staged` was read, if nothing was written to it since.
+    pub staged_read_at: Option<Timestamp>,
+    /// What is where the entries import their keys from, by entry name.
+    pub sources: BTreeMap<String, SourceState>,
+    /// Whether the server answered the generation of a key without its private half.
+    pub is_opaque: bool,
+    /// Foreign keys of which was told in this pass that they will leave.
+    pub told: BTreeSet<String>,
     /// What the status in the API server remembers.
     pub stored: Record,
     /// What this pass remembers; equal to `stored` at its start.
@@ -56,6 +71,12 @@ impl Observed {
         Self {
             live: JwkSet::default(),
             live_read_at: None,
+            order_is_unread: false,
+            staged: None,
+            staged_read_at: None,
+            sources: BTreeMap::new(),
+            is_opaque: stored.is_opaque,
+            told: BTreeSet::new(),
             record: stored.clone(),
             stored,
             targets: BTreeMap::new(),
@@ -87,6 +108,23 @@ impl Observed {
         self.live_read_at.is_some_and(|read| now.duration_since(read).abs() <= FRESHNESS)
     }
 
+    /// Whether the staged keys were read in this pass and not written since. Nobody else writes there.
+    pub fn is_staged_fresh(&self) -> bool {
+        self.staged_read_at.is_some()
+    }
+
+    /// Whether nothing is staged and nothing can come to be without this process, so that the next pass need not ask.
+    pub fn leaves_nothing_staged(&self, now: Timestamp) -> bool {
+        // In a first look it is only read if something is to be staged. What an earlier resource may have left there shows as a 409.
+        let is_empty = self.staged.as_ref().map_or(self.is_first_look, |staged| staged.keys.is_empty());
+        is_empty && self.writes_blocked_until(now).is_none()
+    }
+
+    /// The staged keys, none if they were not read.
+    pub fn staged_keys(&self) -> &[Jwk] {
+        self.staged.as_ref().map_or(&[], |staged| &staged.keys)
+    }
+
     /// The private keys of the live set, in its order.
     pub fn private_keys(&self) -> impl Iterator<Item = &Jwk> {
         self.live.keys.iter().filter(|key| key.is_private())
@@ -115,6 +153,34 @@ impl Observed {
     pub fn live_was_read(&mut self, live: JwkSet, server_time: Option<Timestamp>, now: Timestamp) {
         self.live = live;
         self.live_read_at = Some(now);
+        self.order_is_unread = false;
+        // A server that shows a private half is not one that keeps it; and in an empty set nothing can be lost.
+        self.is_opaque &= !self.live.keys.is_empty() && !self.live.keys.iter().any(Jwk::is_private);
+        self.note_server_time(server_time, now);
+    }
+
+    /// Folds in a reading of the staged keys at `now`.
+    pub fn staged_was_read(&mut self, staged: JwkSet, server_time: Option<Timestamp>, now: Timestamp) {
+        self.staged = Some(staged);
+        self.staged_read_at = Some(now);
+        self.note_server_time(server_time, now);
+    }
+
+    /// Folds in the server's answer to the generation of a key.
+    pub fn key_was_created(&mut self, place: Place, key: Jwk, server_time: Option<Timestamp>, now: Timestamp) {
+        self.is_opaque |= !key.is_private();
+        match place {
+            Place::Live => self.key_was_written(key, server_time, now),
+            Place::Staged => self.key_was_staged(key, server_time, now),
+        }
+    }
+
+    /// Folds in that a key now waits outside of the live set.
+    pub fn key_was_staged(&mut self, key: Jwk, server_time: Option<Timestamp>, now: Timestamp) {
+        let staged = self.staged.get_or_insert_default();
+        staged.keys.retain(|other| other.kid() != key.kid());
+        staged.keys.insert(0, key);
+        self.staged_read_at = None;
         self.note_server_time(server_time, now);
     }
 
@@ -122,6 +188,7 @@ impl Observed {
     pub fn key_was_written(&mut self, key: Jwk, server_time: Option<Timestamp>, now: Timestamp) {
         if key.is_private() {
             self.private_written_at = Some(now);
+            self.order_is_unread = true;
             if let Some(displaced) = self.signer().filter(|signer| Some(*signer) != key.kid()).map(str::to_owned) {
                 self.stopped_signing.insert(displaced, now);
             }
@@ -132,10 +199,20 @@ impl Observed {
         self.note_server_time(server_time, now);
     }
 
-    /// Folds in that a key left the live set.
-    pub fn key_was_deleted(&mut self, kid: &str) {
-        self.live.keys.retain(|key| key.kid() != Some(kid));
-        self.live_read_at = None;
+    /// Folds in that a key left its set.
+    pub fn key_was_deleted(&mut self, place: Place, kid: &str) {
+        match place {
+            Place::Live => {
+                self.live.keys.retain(|key| key.kid() != Some(kid));
+                self.live_read_at = None;
+            }
+            Place::Staged => {
+                if let Some(staged) = &mut self.staged {
+                    staged.keys.retain(|key| key.kid() != Some(kid));
+                }
+                self.staged_read_at = None;
+            }
+        }
     }
 
     /// Folds in that the live set was deleted.
@@ -144,9 +221,12 @@ impl Observed {
         self.live_read_at = None;
     }
 
-    /// Folds in that the live set must be read again before anything is concluded from it.
-    pub fn live_is_stale(&mut self) {
-        self.live_read_at = None;
+    /// Folds in that a set must be read again before anything is concluded from it.
+    pub fn is_stale(&mut self, place: Place) {
+        match place {
+            Place::Live => self.live_read_at = None,
+            Place::Staged => self.staged = None,
+        }
     }
 
     /// Folds in that the status now holds `record`.
@@ -155,6 +235,19 @@ impl Observed {
         self.reserved.extend(planned);
         self.record = record.clone();
         self.stored = record;
+    }
+
+    /// The key that the Secret of entry `name` holds.
+    pub(super) fn source(&self, name: &str) -> Option<&SourceKey> {
+        match self.sources.get(name)? {
+            SourceState::Held(held) => Some(held),
+            SourceState::Missing { .. } | SourceState::NotLabelled | SourceState::Invalid { .. } => None,
+        }
+    }
+
+    /// Whether one of the sources holds exactly this key.
+    pub(super) fn source_supplies(&self, key: &Jwk) -> bool {
+        self.sources.values().any(|source| matches!(source, SourceState::Held(held) if held.is(key)))
     }
 
     fn note_server_time(&mut self, server_time: Option<Timestamp>, now: Timestamp) {

@@ -10,10 +10,12 @@ use jiff::{SignedDuration, Timestamp};
 use super::{
     Desired, Observed, deletion,
     kid::{self, Slot},
+    limitation,
     record::Record,
-    step::Step,
+    step::{DeleteCause, Place, PutCause, Step},
+    target::TargetId,
 };
-use crate::api::{Mode, Origin, Reason};
+use crate::api::{KeyState, Mode, Origin, Reason};
 use crate::jwk::PublicJwk;
 
 /// Two private keys on MySQL need different whole seconds in their `created_at`.
@@ -22,16 +24,24 @@ const PRIVATE_WRITE_PAUSE: SignedDuration = SignedDuration::from_millis(1100);
 /// The order of steps; among equals their order of discovery.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Rank {
+    /// Fill the gap in a set in which no private key may sign.
+    Emergency,
     /// Put the signer back in front.
     Signer,
     /// Make what is missing.
     Create,
-    /// Store public keys of the spec.
+    /// Take revoked keys away.
+    Revoke,
+    /// Store public keys.
     Store,
     /// Write targets.
     Publish,
+    /// Let a key sign that was announced for long enough.
+    Activate,
     /// Take private halves out of the set, put back what vanished.
     Retire,
+    /// Empty the staged set of what waits for nothing.
+    Clear,
     /// Remove what nobody needs any more.
     Remove,
 }
@@ -73,6 +83,10 @@ pub struct Assessment {
     pub troubles: Vec<Trouble>,
     /// When the next thing falls due by itself.
     pub due: Option<Timestamp>,
+    /// When the next key shall sign.
+    pub next_rotation: Option<Timestamp>,
+    /// Where Hydra or verifiers are known to misbehave with what the spec asks for.
+    pub limitations: Vec<String>,
 }
 
 /// A look in progress.
@@ -84,6 +98,8 @@ pub(super) struct Assessor<'world> {
     /// What the operator's own targets publish and may be believed: whoever may change a target must not put a key into the set by it, so that
     /// nothing but what the status planned or recorded is read back, unless the status was lost.
     pub(super) remembered: BTreeMap<String, PublicJwk>,
+    /// What each of the operator's own targets publishes.
+    pub(super) documents: BTreeMap<TargetId, BTreeMap<String, PublicJwk>>,
     /// All kids that the operator's own targets hold, also those that could not be written in this pass.
     pub(super) held_kids: BTreeSet<String>,
     pub(super) published: BTreeMap<String, PublicJwk>,
@@ -95,6 +111,15 @@ pub(super) struct Assessor<'world> {
     pub(super) expired: BTreeSet<String>,
     /// The private key that serves each entry, by entry name.
     pub(super) active: BTreeMap<String, String>,
+    /// Kids of staged keys that wait for their time.
+    pub(super) kept_staged: BTreeSet<String>,
+    /// Whether no private key of the set may sign.
+    pub(super) lacks_private_key: bool,
+    /// The entry that can put a private key into the set now.
+    pub(super) capable: Option<String>,
+    /// Whether it does.
+    pub(super) fills_gap: bool,
+    pub(super) next_rotation: Option<Timestamp>,
     pub(super) steps: Vec<(Rank, Step)>,
     pub(super) troubles: Vec<Trouble>,
     pub(super) due: Option<Timestamp>,
@@ -143,9 +168,11 @@ pub(super) fn origin(desired: &Desired, seen: &Observed) -> Origin {
 
 /// Looks at everything at once.
 pub fn assess(desired: &Desired, seen: &Observed, now: Timestamp) -> Assessment {
-    let mut remembered: BTreeMap<String, PublicJwk> =
-        seen.targets.keys().filter_map(|id| seen.held(id)).flat_map(|held| held.content.published()).collect();
+    let documents: BTreeMap<TargetId, BTreeMap<String, PublicJwk>> =
+        seen.targets.keys().filter_map(|id| Some((id.clone(), seen.held(id)?.content.published()))).collect();
+    let mut remembered: BTreeMap<String, PublicJwk> = documents.values().flatten().map(|(kid, key)| (kid.clone(), key.clone())).collect();
     let held_kids = remembered.keys().cloned().collect();
+    remembered.retain(|kid, _| !desired.revoked.contains(kid));
     if !seen.stored.is_empty() {
         remembered.retain(|kid, _| seen.stored.keys.contains_key(kid));
     }
@@ -155,22 +182,32 @@ pub fn assess(desired: &Desired, seen: &Observed, now: Timestamp) -> Assessment 
         now,
         record: seen.record.clone(),
         remembered,
+        documents,
         held_kids,
         published: BTreeMap::new(),
         replaced: BTreeSet::new(),
         explained: BTreeSet::new(),
         expired: BTreeSet::new(),
         active: BTreeMap::new(),
+        kept_staged: BTreeSet::new(),
+        lacks_private_key: false,
+        capable: None,
+        fills_gap: false,
+        next_rotation: None,
         steps: Vec::new(),
         troubles: Vec::new(),
         due: None,
     };
     look.record.origin = Some(origin(desired, seen));
     look.recognise();
+    look.mark_revoked();
     look.supply();
     look.restore_signer();
     look.retire();
     look.put_back_vanished();
+    look.revoke();
+    look.clear_staged();
+    look.refuse_opaque_keys();
     if desired.mode == Mode::Observe {
         look.only_observe();
     }
@@ -187,6 +224,7 @@ impl Assessor<'_> {
         self.steps.clear();
         self.expired.clear();
         self.due = None;
+        self.next_rotation = None;
         self.record = self.seen.record.clone();
         self.published.retain(|kid, _| self.seen.record.keys.contains_key(kid));
         if due > 0 {
@@ -195,10 +233,33 @@ impl Assessor<'_> {
         }
     }
 
-    /// Drops the records of keys that are neither in the set, nor published, nor about to be made.
+    /// Where private keys stay inside the server, as with an HSM, each new key replaces the set, and none can be moved: nothing is written.
+    fn refuse_opaque_keys(&mut self) {
+        if self.seen.is_opaque {
+            self.steps.clear();
+            self.due = None;
+            self.next_rotation = None;
+            self.record.keys.retain(|kid, _| self.seen.record.keys.contains_key(kid) || self.seen.live.key(kid).is_some());
+            self.stalled(
+                Reason::OpaqueKeys,
+                format!(
+                    "the server of set {} answers new keys without their private halves, as with an HSM: a new key would replace the whole set there, so that nothing is written; use mode Observe, or an admin API that stores its keys",
+                    self.desired.set
+                ),
+            );
+        }
+    }
+
+    /// Drops the records of keys that are neither in the set, nor staged, nor published, nor about to be made, nor revoked.
     fn forget(&mut self) {
-        let Self { record, seen, published, explained, .. } = self;
-        record.keys.retain(|kid, _| seen.live.key(kid).is_some() || published.contains_key(kid) || explained.contains(kid));
+        let Self { record, seen, published, explained, desired, .. } = self;
+        record.keys.retain(|kid, key| {
+            seen.live.key(kid).is_some()
+                || published.contains_key(kid)
+                || explained.contains(kid)
+                || desired.revoked.contains(kid)
+                || (key.state == KeyState::Staged && seen.staged.is_none())
+        });
     }
 
     fn finish(mut self) -> Assessment {
@@ -209,7 +270,15 @@ impl Assessor<'_> {
         }
         self.steps.sort_by_key(|(rank, _)| *rank);
         let steps = self.steps.into_iter().map(|(_, step)| step).collect();
-        Assessment { record: self.record, published: self.published, steps, troubles: self.troubles, due: self.due }
+        Assessment {
+            record: self.record,
+            published: self.published,
+            steps,
+            troubles: self.troubles,
+            due: self.due,
+            next_rotation: self.next_rotation,
+            limitations: limitation::limitations(self.desired),
+        }
     }
 }
 
@@ -225,15 +294,32 @@ pub fn next(desired: &Desired, seen: &Observed, now: Timestamp) -> Option<Step> 
         return Some(Step::AddFinalizer);
     }
     let assessment = assess(desired, seen, now);
-    let blocked = seen.writes_blocked_until(now).is_some();
-    let step = assessment.steps.into_iter().find(|step| !(blocked && step.writes_remote()))?;
-    if !step.writes_remote() {
-        return Some(step);
+    // A first pass that stages nothing need not ask.
+    let goes_by_staged = !is_first_pass(seen) || assessment.steps.iter().any(needs_staged);
+    if desired.mode == Mode::Enforce && seen.staged.is_none() && goes_by_staged {
+        return Some(Step::ReadStaged);
     }
-    if must_be_stored_ahead(desired, seen, &step) {
+    let blocked = seen.writes_blocked_until(now).is_some();
+    let Some(step) = assessment.steps.into_iter().find(|step| !(blocked && step.writes_remote())) else {
+        // What the server does with two private keys of one second is seen only by asking it.
+        let is_order_open = seen.order_is_unread && seen.private_keys().nth(1).is_some();
+        return is_order_open.then_some(Step::ReadLive);
+    };
+    if loses_announcement(&seen.stored, &assessment.record) || must_be_stored_ahead(desired, seen, &assessment.record, &step) {
         return Some(Step::StoreRecord(Box::new(assessment.record)));
     }
     Some(guarded(seen, step, now))
+}
+
+/// Whether a step goes by what is staged.
+fn needs_staged(step: &Step) -> bool {
+    matches!(step, Step::CreateKey { place: Place::Staged, .. } | Step::CreateSymmetricKey { place: Place::Staged, .. })
+}
+
+/// Whether the status tells of an announcement that is not there any more. It must not, before it is repaired: after a crash the time without
+/// it would count.
+fn loses_announcement(stored: &Record, record: &Record) -> bool {
+    stored.keys.iter().any(|(kid, key)| key.announced_at.is_some() && record.keys.get(kid).is_some_and(|now| now.announced_at.is_none()))
 }
 
 /// The next write of a target, when a remote step has failed and the others shall not wait for it.
@@ -244,8 +330,11 @@ pub fn next_publication(desired: &Desired, seen: &Observed, now: Timestamp) -> O
     assess(desired, seen, now).steps.into_iter().find(|step| matches!(step, Step::WriteTarget { .. } | Step::RemoveTarget { .. }))
 }
 
-/// A remote write, or what must come right before it.
+/// A step, or what must come right before it: a pause between two private keys, a reading of what the write goes by.
 pub(super) fn guarded(seen: &Observed, step: Step, now: Timestamp) -> Step {
+    if !step.writes_remote() {
+        return step;
+    }
     if step.writes_private_key()
         && let Some(written) = seen.private_written_at
         && let Ok(until) = written.saturating_add(PRIVATE_WRITE_PAUSE)
@@ -254,25 +343,37 @@ pub(super) fn guarded(seen: &Observed, step: Step, now: Timestamp) -> Step {
     {
         return Step::Wait { until };
     }
-    if seen.is_fresh(now) { step } else { Step::ReadLive }
+    match &step {
+        Step::PutKey { key, cause: PutCause::Activated } if key.is_private() && !seen.is_staged_fresh() => Step::ReadStaged,
+        // Nobody signs with what is staged.
+        Step::CreateKey { place: Place::Staged, .. }
+        | Step::CreateSymmetricKey { place: Place::Staged, .. }
+        | Step::DeleteKey { place: Place::Staged, cause: DeleteCause::Revoked | DeleteCause::ResourceDeleted, .. } => step,
+        _ if seen.is_fresh(now) => step,
+        _ => Step::ReadLive,
+    }
 }
 
 /// Whether the status lacks what it must hold before this write: the origin of the set; the kid of a new key, unless it follows from the
 /// resource's creation; kid and thumbprint of a supplied key.
-fn must_be_stored_ahead(desired: &Desired, seen: &Observed, step: &Step) -> bool {
-    match step {
+fn must_be_stored_ahead(desired: &Desired, seen: &Observed, record: &Record, step: &Step) -> bool {
+    let is_unknown = |kid: &str| !seen.stored.keys.contains_key(kid);
+    // A key of somebody who gave it its kid is known by both.
+    let is_other = |kid: &str| {
+        let explicit = kid::parse_generated(&desired.set, kid).is_none();
+        let thumbprint = |record: &Record| record.keys.get(kid).map(|key| key.thumbprint.clone());
+        is_unknown(kid) || (explicit && thumbprint(&seen.stored) != thumbprint(record))
+    };
+    let lacks_key = match step {
         Step::CreateKey { kid, .. } if is_first_pass(seen) => {
-            kid::parse_generated(&desired.set, kid).is_none_or(|(_, slot)| slot != Slot::at(desired.created))
+            return kid::parse_generated(&desired.set, kid).is_none_or(|(_, slot)| slot != Slot::at(desired.created));
         }
-        Step::CreateKey { kid, .. } | Step::CreateSymmetricKey { kid, .. } => {
-            seen.stored.origin.is_none() || !seen.stored.keys.contains_key(kid)
-        }
-        Step::PutKey { key, .. } => {
-            let is_known = key.kid().and_then(|kid| seen.stored.keys.get(kid)).is_some();
-            seen.stored.origin.is_none() || !is_known
-        }
-        _ => seen.stored.origin.is_none(),
-    }
+        Step::CreateKey { kid, .. } | Step::CreateSymmetricKey { kid, .. } => is_unknown(kid),
+        Step::PutKey { key, .. } => key.kid().is_none_or(is_other),
+        Step::ImportKey { key, .. } => is_other(&key.kid),
+        _ => false,
+    };
+    step.writes_remote() && (seen.stored.origin.is_none() || lacks_key)
 }
 
 /// When the resource must be looked at again by itself, besides the resync: something falls due, or late answers are over.

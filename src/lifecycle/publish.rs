@@ -3,6 +3,7 @@
 use super::{
     desired::Target,
     plan::{Assessor, Rank, Severity, Trouble},
+    record::KeyRecord,
     step::Step,
     target::{self, TargetState},
 };
@@ -28,7 +29,7 @@ impl Assessor<'_> {
             let record = self.record.keys.get(kid);
             let leaves_at_once =
                 key.key_use() == Some("enc") && key.is_private() && record.is_some_and(|record| record.state == KeyState::Retired);
-            if self.expired.contains(kid) || leaves_at_once {
+            if self.expired.contains(kid) || leaves_at_once || self.desired.revoked.contains(kid) {
                 continue;
             }
             let recorded = record.filter(|record| record.state != KeyState::Unmanaged).and_then(|record| record.jwk.clone());
@@ -43,7 +44,8 @@ impl Assessor<'_> {
     /// A supplied key that vanished is about to be stored again: it stays published meanwhile.
     fn publish_awaited(&mut self) {
         for kid in &self.explained {
-            let Some(record) = self.record.keys.get(kid).filter(|record| record.state != KeyState::Planned) else { continue };
+            let was_told = |record: &&KeyRecord| !matches!(record.state, KeyState::Planned | KeyState::Staged | KeyState::Revoked);
+            let Some(record) = self.record.keys.get(kid).filter(was_told) else { continue };
             if let Some(public) = record.jwk.clone() {
                 self.published.entry(kid.clone()).or_insert(public);
             }

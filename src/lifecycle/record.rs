@@ -9,7 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use super::{kid::Slot, target::TargetId};
-use crate::api::{JsonWebKeySetStatus, KeyState, KeyStatus, Origin};
+use crate::api::{JsonWebKeySetStatus, KeyState, KeyStatus, Origin, Reason};
 use crate::jwk::{PublicJwk, Thumbprint};
 
 /// How long a public half stays after its key stopped signing.
@@ -26,6 +26,10 @@ pub struct Record {
     pub slots: BTreeMap<String, Slot>,
     /// The targets that were written.
     pub targets: BTreeSet<TargetId>,
+    /// The annotation that asked for a rotation and was answered last.
+    pub handled_rotate_at: Option<String>,
+    /// Whether the server was found to keep private keys to itself.
+    pub is_opaque: bool,
 }
 
 /// The memory of one key.
@@ -43,6 +47,8 @@ pub struct KeyRecord {
     pub retain: Duration,
     /// When the kid was written down.
     pub planned_at: Option<Timestamp>,
+    /// Since when set and targets were seen to hold its public half.
+    pub announced_at: Option<Timestamp>,
     /// When it was first seen able to sign.
     pub activated_at: Option<Timestamp>,
     /// When it was first seen unable to sign.
@@ -59,6 +65,7 @@ impl KeyRecord {
             jwk: None,
             retain: DEFAULT_RETAIN,
             planned_at: None,
+            announced_at: None,
             activated_at: None,
             retired_at: None,
         }
@@ -88,6 +95,8 @@ impl Record {
                 .iter()
                 .map(|target| TargetId { kind: target.kind, namespace: target.namespace.clone(), name: target.name.clone() })
                 .collect(),
+            handled_rotate_at: status.last_handled_rotate_at.clone(),
+            is_opaque: status.conditions.iter().any(|condition| condition.reason == Reason::OpaqueKeys.as_str()),
         }
     }
 
@@ -95,6 +104,7 @@ impl Record {
     pub fn write_into(&self, status: &mut JsonWebKeySetStatus) {
         status.origin = self.origin;
         status.keys = self.keys.iter().map(|(kid, key)| key.to_status(kid)).collect();
+        status.last_handled_rotate_at = self.handled_rotate_at.clone();
         status.slots = self.slots.iter().map(|(name, slot)| (name.clone(), slot.to_string())).collect();
     }
 
@@ -114,6 +124,7 @@ impl KeyRecord {
             jwk: status.jwk.clone(),
             retain: status.retain.map_or(DEFAULT_RETAIN, Duration::from),
             planned_at: status.planned_at.as_ref().map(|time| time.0),
+            announced_at: status.announced_at.as_ref().map(|time| time.0),
             activated_at: status.activated_at.as_ref().map(|time| time.0),
             retired_at: status.retired_at.as_ref().map(|time| time.0),
         }
@@ -128,6 +139,7 @@ impl KeyRecord {
             jwk: self.jwk.clone(),
             retain: Some(self.retain.into()),
             planned_at: self.planned_at.map(to_seconds),
+            announced_at: self.announced_at.map(to_seconds),
             activated_at: self.activated_at.map(to_seconds),
             retired_at: self.retired_at.map(to_seconds),
             remove_after: self.remove_after().map(to_seconds),

@@ -1,11 +1,10 @@
 //! Who signs, who stops, who leaves, and who was taken away.
 
 use super::{
-    desired::Source,
     kid,
     plan::{Assessor, Rank},
     record::KeyRecord,
-    step::{DeleteCause, PutCause, Step},
+    step::{DeleteCause, Place, PutCause, Step},
 };
 use crate::api::{KeyState, Reason, UnmanagedKeys};
 use crate::jwk::Jwk;
@@ -29,10 +28,14 @@ impl Assessor<'_> {
 
     /// Takes the private half out of the set for every key that serves no entry, and removes what retired long enough ago.
     pub(super) fn retire(&mut self) {
-        let signer_is_in_front = self.intended_signer().is_some_and(|wanted| self.seen.signer() == Some(wanted));
+        // While the entry that shall sign has no key yet, whatever serves another entry signs in its place.
+        let signer_is_in_front = match self.intended_signer() {
+            Some(wanted) => self.seen.signer() == Some(wanted),
+            None => self.seen.signer().is_some_and(|front| self.active.values().any(|kid| kid == front)),
+        };
         for key in &self.seen.live.keys {
             let Some(kid) = key.kid() else { continue };
-            if self.explained.contains(kid) {
+            if self.explained.contains(kid) || self.desired.revoked.contains(kid) {
                 continue;
             }
             let is_own = self.record.keys.get(kid).is_some_and(|record| record.state != KeyState::Unmanaged);
@@ -41,7 +44,11 @@ impl Assessor<'_> {
             }
             if key.is_private() {
                 if signer_is_in_front {
-                    self.retire_private(key, kid, is_own);
+                    if is_own || self.seen.told.contains(kid) {
+                        self.retire_private(key, kid, is_own);
+                    } else {
+                        self.add(Rank::Retire, Step::TellUnmanagedLeave { kids: vec![kid.to_owned()] });
+                    }
                 } else if is_own {
                     self.tell_if_last(kid);
                 }
@@ -78,7 +85,15 @@ impl Assessor<'_> {
 
     fn retire_public(&mut self, kid: &str) {
         let timed = self.timed();
+        let is_staged_unknown = self.seen.staged.is_none();
         let Some(record) = self.record.keys.get_mut(kid) else { return };
+        if record.state != KeyState::Unmanaged {
+            if is_staged_unknown && matches!(record.state, KeyState::Planned | KeyState::Staged | KeyState::Announced) {
+                // Its private half may be waiting.
+                return;
+            }
+            record.state = KeyState::Retired;
+        }
         record.retired_at = record.retired_at.or(timed);
         let genuine = record.jwk.clone().filter(|_| self.replaced.contains(kid));
         if self.expire(kid) {
@@ -99,15 +114,14 @@ impl Assessor<'_> {
         }
         self.expired.insert(kid.to_owned());
         if !self.held_kids.contains(kid) {
-            self.add(Rank::Remove, Step::DeleteKey { kid: kid.to_owned(), cause: DeleteCause::Expired });
+            self.add(Rank::Remove, Step::DeleteKey { place: Place::Live, kid: kid.to_owned(), cause: DeleteCause::Expired });
         }
         true
     }
 
     /// A key whose entry is gone keeps signing while no entry can take over: a set that had a private key is never left without one.
     fn tell_if_last(&mut self, kid: &str) {
-        let can_be_replaced = self.desired.entries.iter().any(|entry| matches!(entry.source, Source::Generate { .. }));
-        if !can_be_replaced {
+        if self.capable.is_none() {
             let message =
                 format!("kid {kid} is no longer in spec.keys but stays: no entry of set {} can sign in its place", self.desired.set);
             self.notice(Reason::LastPrivateKey, message);
@@ -118,13 +132,22 @@ impl Assessor<'_> {
     /// still meet its signatures. A lost status is read back from the targets.
     pub(super) fn put_back_vanished(&mut self) {
         for (kid, key) in self.remembered.clone() {
-            let Some((name, slot)) = kid::parse_generated(&self.desired.set, &kid) else { continue };
-            self.record.note_slot(name, slot);
+            let name = match kid::parse_generated(&self.desired.set, &kid) {
+                Some((name, slot)) => {
+                    self.record.note_slot(name, slot);
+                    name.to_owned()
+                }
+                None => match self.supplier(&kid) {
+                    Some(entry) => entry.name.clone(),
+                    None => continue,
+                },
+            };
             // A key that was made and published before a crash is known to the targets only.
-            let is_recorded = self.record.keys.get(&kid).is_some_and(|record| record.state != KeyState::Planned);
+            let is_recorded =
+                self.record.keys.get(&kid).is_some_and(|record| !matches!(record.state, KeyState::Planned | KeyState::Staged));
             if !is_recorded {
                 let record =
-                    KeyRecord { thumbprint: key.thumbprint().ok(), jwk: Some(key), ..KeyRecord::new(Some(name), KeyState::Retired) };
+                    KeyRecord { thumbprint: key.thumbprint().ok(), jwk: Some(key), ..KeyRecord::new(Some(&name), KeyState::Retired) };
                 self.record.keys.insert(kid, record);
             }
         }
@@ -132,7 +155,8 @@ impl Assessor<'_> {
         let mut vanished = Vec::new();
         for (kid, record) in &mut self.record.keys {
             let is_waited_for = self.seen.live.key(kid).is_some() || self.explained.contains(kid);
-            if is_waited_for || matches!(record.state, KeyState::Planned | KeyState::Unmanaged) {
+            let was_never_told = matches!(record.state, KeyState::Planned | KeyState::Staged | KeyState::Unmanaged | KeyState::Revoked);
+            if is_waited_for || was_never_told {
                 continue;
             }
             record.state = KeyState::Retired;

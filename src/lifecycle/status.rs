@@ -124,6 +124,10 @@ pub fn status(
     if let (Some(seen), Some(assessment)) = (seen, &assessment) {
         describe(&mut status, desired, seen, assessment);
     }
+    if matches!(outcome, Outcome::Underway) && !desired.deleting && is_undisturbed(previous, desired, assessment.as_ref()) {
+        // A status stored in the middle of a pass tells what must not be forgotten; whether all is well is told at its end.
+        return status;
+    }
     let findings = if desired.deleting {
         deletion_findings(desired, seen, failure, now)
     } else {
@@ -134,19 +138,37 @@ pub fn status(
     status
 }
 
+/// Whether everything was as planned for this spec, and what is due belongs to the plan: nothing is lost and nothing stands in the way.
+fn is_undisturbed(previous: &JsonWebKeySetStatus, desired: &Desired, assessment: Option<&Assessment>) -> bool {
+    let is_routine = assessment.is_some_and(|assessment| {
+        assessment.steps.iter().all(Step::is_routine) && assessment.troubles.iter().all(|trouble| trouble.severity == Severity::Notice)
+    });
+    previous.observed_generation == Some(desired.generation) && is_true(previous, ConditionType::Ready) && is_routine
+}
+
 /// What was seen of the set, and what must be remembered.
 fn describe(status: &mut JsonWebKeySetStatus, desired: &Desired, seen: &Observed, assessment: &Assessment) {
     if desired.mode == Mode::Enforce && !desired.deleting {
         assessment.record.write_into(status);
     }
+    status.next_rotation = assessment.next_rotation.filter(|_| desired.mode == Mode::Enforce && !desired.deleting).map(to_seconds);
     status.signer = seen.signer().map(str::to_owned);
     status.kids = seen.live.keys.iter().filter_map(|key| key.kid()).take(LISTED_KIDS).map(str::to_owned).collect();
     status.key_count = i64::try_from(seen.live.keys.len()).ok();
     status.on_delete = Some(deletion::policy(desired, assessment.record.origin));
-    let held = assessment.record.targets.iter().filter_map(|id| Some((id, seen.held(id)?)));
-    status.targets = held
-        .map(|(id, held)| TargetStatus { kind: id.kind, namespace: id.namespace.clone(), name: id.name.clone(), hash: held.content.hash() })
-        .collect();
+    // One that was written and is gone stays listed: verifiers may still have what it held.
+    let hash_before = |id: &TargetId| {
+        let before =
+            status.targets.iter().find(|target| target.kind == id.kind && target.namespace == id.namespace && target.name == id.name);
+        before.map(|target| target.hash.clone()).unwrap_or_default()
+    };
+    let listed = assessment.record.targets.iter().map(|id| TargetStatus {
+        kind: id.kind,
+        namespace: id.namespace.clone(),
+        name: id.name.clone(),
+        hash: seen.held(id).map_or_else(|| hash_before(id), |held| held.content.hash()),
+    });
+    status.targets = listed.collect();
 }
 
 /// One thing that is or is not so.
@@ -204,6 +226,11 @@ fn findings(
             0 => "nothing is to be published".to_owned(),
             count => format!("{count} of {count} targets hold the public keys"),
         }));
+    }
+    let limitations = assessment.map_or(&[][..], |assessment| &assessment.limitations);
+    if !limitations.is_empty() {
+        let message = limitations.join("; ");
+        findings.push(Finding { kind: ConditionType::KnownLimitation, holds: true, reason: Reason::KnownLimitation, message });
     }
     if let Some(trouble) = sync_trouble.or(publication_trouble) {
         let kind = if trouble.severity == Severity::Stalled { ConditionType::Stalled } else { ConditionType::Reconciling };

@@ -4,6 +4,7 @@ use jiff::Timestamp;
 
 use super::{
     record::Record,
+    source::SourceKey,
     target::{HeldTarget, TargetContent, TargetId},
 };
 use crate::api::{Algorithm, KeyUse};
@@ -23,6 +24,8 @@ pub enum Step {
     StoreRecord(Box<Record>),
     /// Read the live set again: nothing orders two writers, so a write follows a reading at once.
     ReadLive,
+    /// Read the keys that wait outside of the live set.
+    ReadStaged,
     /// Wait: on MySQL two private keys written within one second leave the signer undefined.
     Wait {
         /// Until then.
@@ -30,6 +33,8 @@ pub enum Step {
     },
     /// Have a key generated under this kid (POST). Harmless to repeat: a kid that exists is a 409.
     CreateKey {
+        /// In which set.
+        place: Place,
         /// The kid.
         kid: String,
         /// The algorithm.
@@ -41,6 +46,8 @@ pub enum Step {
     },
     /// Make a symmetric key under this kid and store it (PUT), then read it back. Hydra cannot generate one.
     CreateSymmetricKey {
+        /// In which set.
+        place: Place,
         /// The kid.
         kid: String,
         /// The algorithm.
@@ -50,7 +57,16 @@ pub enum Step {
         /// Why.
         cause: CreateCause,
     },
-    /// Store this key (PUT): it moves to the front.
+    /// Read the key of an entry from its Secret and store it (PUT), if it is still this one: it moves to the front.
+    ImportKey {
+        /// The entry.
+        name: String,
+        /// The key that the Secret held when it was last read.
+        key: Box<SourceKey>,
+        /// Why.
+        cause: PutCause,
+    },
+    /// Store this key in the live set (PUT): it moves to the front.
     PutKey {
         /// The key.
         key: Box<Jwk>,
@@ -59,10 +75,17 @@ pub enum Step {
     },
     /// Delete one key.
     DeleteKey {
+        /// From which set.
+        place: Place,
         /// The kid.
         kid: String,
         /// Why.
         cause: DeleteCause,
+    },
+    /// Tell that keys of somebody else will be retired and removed, before they are.
+    TellUnmanagedLeave {
+        /// Their kids.
+        kids: Vec<String>,
     },
     /// Delete the whole set: a reading just showed nothing but own keys.
     DeleteSet,
@@ -84,6 +107,15 @@ pub enum Step {
     },
 }
 
+/// Where a key is put.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// In the set of the spec, where the first private key signs.
+    Live,
+    /// In the set [`staged_set`](super::staged_set), where nobody looks.
+    Staged,
+}
+
 /// Why a key is generated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CreateCause {
@@ -91,6 +123,8 @@ pub enum CreateCause {
     New,
     /// The entry's key was lost or replaced behind the operator's back.
     Lost,
+    /// It shall sign after the one that signs now.
+    Successor,
 }
 
 /// Why a key is stored.
@@ -98,6 +132,10 @@ pub enum CreateCause {
 pub enum PutCause {
     /// The spec supplies it.
     Supplied,
+    /// Verifiers shall know it before it signs.
+    Announced,
+    /// Its time has come, and it was announced for long enough.
+    Activated,
     /// It shall sign and another private key stands in front of it.
     Signer,
     /// It stopped signing: its public half takes its place.
@@ -111,6 +149,10 @@ pub enum PutCause {
 pub enum DeleteCause {
     /// It stopped signing long enough ago.
     Expired,
+    /// The spec revokes it.
+    Revoked,
+    /// It waits for nothing any more.
+    Leftover,
     /// The resource is being deleted.
     ResourceDeleted,
 }
@@ -120,14 +162,38 @@ impl Step {
     pub fn writes_remote(&self) -> bool {
         matches!(
             self,
-            Self::CreateKey { .. } | Self::CreateSymmetricKey { .. } | Self::PutKey { .. } | Self::DeleteKey { .. } | Self::DeleteSet
+            Self::CreateKey { .. }
+                | Self::CreateSymmetricKey { .. }
+                | Self::ImportKey { .. }
+                | Self::PutKey { .. }
+                | Self::DeleteKey { .. }
+                | Self::DeleteSet
         )
     }
 
-    /// Whether this step puts a private key in front of the remote set.
+    /// Whether this step belongs to the life of a key as it was planned, and repairs nothing.
+    pub(super) fn is_routine(&self) -> bool {
+        match self {
+            Self::CreateKey { cause, .. } | Self::CreateSymmetricKey { cause, .. } => *cause == CreateCause::Successor,
+            Self::ImportKey { cause, .. } | Self::PutKey { cause, .. } => {
+                matches!(cause, PutCause::Announced | PutCause::Activated | PutCause::Retired)
+            }
+            Self::DeleteKey { cause, .. } => matches!(cause, DeleteCause::Expired | DeleteCause::Leftover),
+            Self::WriteTarget { replaces, .. } => replaces.is_some(),
+            Self::StoreRecord(_) | Self::ReadLive | Self::ReadStaged | Self::Wait { .. } => true,
+            Self::AddFinalizer
+            | Self::RemoveFinalizer { .. }
+            | Self::TellUnmanagedLeave { .. }
+            | Self::DeleteSet
+            | Self::RemoveTarget { .. } => false,
+        }
+    }
+
+    /// Whether this step puts a private key in front of the live set.
     pub fn writes_private_key(&self) -> bool {
         match self {
-            Self::CreateKey { .. } | Self::CreateSymmetricKey { .. } => true,
+            Self::CreateKey { place, .. } | Self::CreateSymmetricKey { place, .. } => *place == Place::Live,
+            Self::ImportKey { key, .. } => key.is_private,
             Self::PutKey { key, .. } => key.is_private(),
             _ => false,
         }

@@ -27,7 +27,8 @@ use super::{
 };
 use crate::{
     api::{ADMIN_API_LABEL, AdminApi, AdminApiStatus, CaRefKind, ConditionType, FIELD_MANAGER, Reason},
-    hydra, lifecycle,
+    hydra,
+    lifecycle::{self, limits},
 };
 
 /// How often a server that does not answer is asked again.
@@ -111,10 +112,11 @@ async fn connect(admin_api: &AdminApi, cx: &Context) -> Result<Result<Arc<Connec
     {
         return Ok(Ok(connection));
     }
-    let timeout = connections::timeout(&admin_api.spec);
-    Ok(build_client(admin_api, credentials, timeout).map(|client| Arc::new(Connection { client, timeout, basis })).map_err(|why| {
-        Unconnected { reason: Reason::AdminApiInvalid, message: format!("AdminApi {} cannot be used: {why}", admin_api.name_any()) }
-    }))
+    let timeout = limits::timeout(&admin_api.spec);
+    let generations = limits::generations(&admin_api.spec);
+    Ok(build_client(admin_api, credentials, timeout).map(|client| Arc::new(Connection { client, timeout, generations, basis })).map_err(
+        |why| Unconnected { reason: Reason::AdminApiInvalid, message: format!("AdminApi {} cannot be used: {why}", admin_api.name_any()) },
+    ))
 }
 
 fn build_client(admin_api: &AdminApi, credentials: Credentials, timeout: Duration) -> Result<hydra::Client, hydra::ConfigError> {

@@ -1,17 +1,20 @@
 //! Carries out one step and folds its answer into what was seen. Nothing is decided here.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use aws_lc_rs::rand;
 use zeroize::Zeroizing;
 
-use super::{connections::late_answers, error::PassError, finalizer, pass::Pass, report, targets};
+use super::{error::PassError, finalizer, pass::Pass, report, sources, targets};
 use crate::{
     api::Algorithm,
     hydra::{self, CreateJsonWebKeySet},
     jwk::{Jwk, symmetric},
-    lifecycle::{self, Desired, Observed, Outcome, Step},
+    lifecycle::{self, Desired, Observed, Outcome, Place, SourceKey, Step, limits::late_answers},
 };
+
+/// A turn that came this soon is no reason to look at everything again.
+const SHORT_WAIT: Duration = Duration::from_millis(500);
 
 /// Carries out one step.
 pub(super) async fn apply(step: Step, desired: &Desired, seen: &mut Observed, pass: &mut Pass<'_>) -> Result<(), PassError> {
@@ -33,30 +36,49 @@ pub(super) async fn apply(step: Step, desired: &Desired, seen: &mut Observed, pa
             *seen = ahead;
         }
         Step::ReadLive => read_live(desired, seen, pass).await?,
+        Step::ReadStaged => read_staged(desired, seen, pass).await?,
         Step::Wait { until } => {
             let wait = Duration::try_from(until.duration_since(pass.now())).unwrap_or_default();
             tokio::time::sleep(wait).await;
         }
-        Step::CreateKey { kid, alg, key_use, .. } => {
-            let request = CreateJsonWebKeySet { alg: alg.as_str().to_owned(), kid: kid.clone(), key_use: key_use.as_str().to_owned() };
-            let created = write(pass, true, async |client| client.create_json_web_key_set(&desired.set, &request).await).await;
-            match created {
-                Ok(answer) => seen.key_was_written(answer.value, answer.date, pass.now()),
-                Err(PassError::CallAdminApi(error)) if error.is_conflict() => note_existing(kid, desired, seen, pass)?,
-                Err(error) => return Err(error),
+        Step::CreateKey { place, kid, alg, key_use, .. } => {
+            let request = CreateJsonWebKeySet { alg: alg.as_str().to_owned(), kid, key_use: key_use.as_str().to_owned() };
+            if create(place, &request, desired, seen, pass).await?.is_waiting() {
+                return Ok(());
             }
         }
-        Step::CreateSymmetricKey { kid, alg, key_use, .. } => {
+        Step::CreateSymmetricKey { place, kid, alg, key_use, .. } => {
             let key = symmetric::from_bytes(&kid, alg.as_str(), key_use.as_str(), &random_bytes(alg)?)
                 .map_err(|_| PassError::MakeSymmetricKey)?;
-            put(&key, desired, seen, pass).await?;
+            put(place, &key, desired, seen, pass).await?;
             // A PUT that somebody else sent at the same time may have won: what counts is what is there.
-            read_live(desired, seen, pass).await?;
+            match place {
+                Place::Live => read_live(desired, seen, pass).await?,
+                Place::Staged => read_staged(desired, seen, pass).await?,
+            }
         }
-        Step::PutKey { key, .. } => put(&key, desired, seen, pass).await?,
-        Step::DeleteKey { kid, .. } => {
-            write(pass, false, async |client| client.delete_json_web_key(&desired.set, &kid).await).await?;
-            seen.key_was_deleted(&kid);
+        Step::ImportKey { name, key: wanted, .. } => match sources::read(desired, &name, pass).await {
+            Ok(key) if SourceKey::of(&key).as_ref() == Some(&*wanted) => put(Place::Live, &key, desired, seen, pass).await?,
+            // It changed since it was looked at: decide again.
+            changed => {
+                let state = changed.map_or_else(|state| state, |key| sources::state_of(&key));
+                seen.sources.insert(name, state);
+                return Ok(());
+            }
+        },
+        Step::PutKey { key, .. } => put(Place::Live, &key, desired, seen, pass).await?,
+        Step::DeleteKey { place, kid, .. } => {
+            let set = set_in(place, desired);
+            write(pass, false, async |client| client.delete_json_web_key(&set, &kid).await).await?;
+            seen.key_was_deleted(place, &kid);
+        }
+        Step::TellUnmanagedLeave { kids } => {
+            // Before anything happens to them.
+            if let Some(notice) = notice {
+                report::publish_events(&pass.resource, &desired.set, &[notice], pass.cx).await;
+            }
+            seen.told.extend(kids);
+            return Ok(());
         }
         Step::DeleteSet => {
             write(pass, false, async |client| client.delete_json_web_key_set(&desired.set).await).await?;
@@ -85,13 +107,77 @@ pub(super) async fn read_live(desired: &Desired, seen: &mut Observed, pass: &Pas
     Ok(())
 }
 
-async fn put(key: &Jwk, desired: &Desired, seen: &mut Observed, pass: &Pass<'_>) -> Result<(), PassError> {
-    let kid = key.kid().unwrap_or_default();
-    match write(pass, key.is_private(), async |client| client.set_json_web_key(&desired.set, kid, key).await).await {
-        Ok(answer) => seen.key_was_written(answer.value, answer.date, pass.now()),
-        // A race with another writer: read the set again and decide again.
-        Err(PassError::CallAdminApi(error)) if error.is_conflict() => seen.live_is_stale(),
+/// Reads the keys that wait outside of the live set.
+async fn read_staged(desired: &Desired, seen: &mut Observed, pass: &Pass<'_>) -> Result<(), PassError> {
+    let answer = pass.connection.client.get_json_web_key_set(&lifecycle::staged_set(&desired.set)).await?;
+    seen.staged_was_read(answer.value.unwrap_or_default(), answer.date, pass.now());
+    Ok(())
+}
+
+/// The id of the remote set that a place is.
+fn set_in(place: Place, desired: &Desired) -> String {
+    match place {
+        Place::Live => desired.set.clone(),
+        Place::Staged => lifecycle::staged_set(&desired.set),
+    }
+}
+
+/// What became of a request for a new key.
+enum Creation {
+    /// It was answered.
+    Answered,
+    /// Others were first, and meanwhile the sets may have changed: it is decided again, with the place in the queue kept.
+    Waited,
+}
+
+impl Creation {
+    fn is_waiting(&self) -> bool {
+        matches!(self, Self::Waited)
+    }
+}
+
+/// Has a key generated, when it is this resource's turn.
+async fn create(
+    place: Place,
+    request: &CreateJsonWebKeySet,
+    desired: &Desired,
+    seen: &mut Observed,
+    pass: &mut Pass<'_>,
+) -> Result<Creation, PassError> {
+    let permit = match pass.generation_permit.take() {
+        Some(permit) => permit,
+        None => {
+            let asked = Instant::now();
+            let permit = pass.cx.generations.permit(&pass.remote.admin_api, pass.connection.generations, &desired.namespace).await;
+            if asked.elapsed() > SHORT_WAIT {
+                pass.generation_permit = Some(permit);
+                seen.is_stale(place);
+                return Ok(Creation::Waited);
+            }
+            permit
+        }
+    };
+    let set = set_in(place, desired);
+    let created = write(pass, place == Place::Live, async |client| client.create_json_web_key_set(&set, request).await).await;
+    drop(permit);
+    match created {
+        Ok(answer) => seen.key_was_created(place, answer.value, answer.date, pass.now()),
+        Err(PassError::CallAdminApi(error)) if error.is_conflict() => note_existing(place, &request.kid, desired, seen, pass)?,
         Err(error) => return Err(error),
+    }
+    Ok(Creation::Answered)
+}
+
+async fn put(place: Place, key: &Jwk, desired: &Desired, seen: &mut Observed, pass: &Pass<'_>) -> Result<(), PassError> {
+    let kid = key.kid().unwrap_or_default();
+    let set = set_in(place, desired);
+    let is_private = key.is_private() && place == Place::Live;
+    match (write(pass, is_private, async |client| client.set_json_web_key(&set, kid, key).await).await, place) {
+        (Ok(answer), Place::Live) => seen.key_was_written(answer.value, answer.date, pass.now()),
+        (Ok(answer), Place::Staged) => seen.key_was_staged(answer.value, answer.date, pass.now()),
+        // A race with another writer: read the set again and decide again.
+        (Err(PassError::CallAdminApi(error)), _) if error.is_conflict() => seen.is_stale(place),
+        (Err(error), _) => return Err(error),
     }
     Ok(())
 }
@@ -112,12 +198,12 @@ async fn write<T>(
 }
 
 /// A kid that exists already: an earlier request for it arrived. The set tells.
-fn note_existing(kid: String, desired: &Desired, seen: &mut Observed, pass: &mut Pass<'_>) -> Result<(), PassError> {
-    if pass.refused_kid.as_ref() == Some(&kid) {
-        return Err(PassError::CreateHiddenKey { set: desired.set.clone(), kid });
+fn note_existing(place: Place, kid: &str, desired: &Desired, seen: &mut Observed, pass: &mut Pass<'_>) -> Result<(), PassError> {
+    if pass.refused_kid.as_deref() == Some(kid) {
+        return Err(PassError::CreateHiddenKey { set: set_in(place, desired), kid: kid.to_owned() });
     }
-    pass.refused_kid = Some(kid);
-    seen.live_is_stale();
+    pass.refused_kid = Some(kid.to_owned());
+    seen.is_stale(place);
     Ok(())
 }
 

@@ -13,8 +13,6 @@ use crate::{
     hydra,
 };
 
-/// How long a call may take when the AdminApi does not say.
-const DEFAULT_TIMEOUT: Duration = Duration::from_secs(60);
 /// How often a set is compared when the AdminApi does not say.
 const DEFAULT_RESYNC: Duration = Duration::from_secs(600);
 
@@ -27,6 +25,8 @@ const BETWEEN_QUESTIONS: Duration = Duration::from_secs(5);
 pub(super) struct Connection {
     pub(super) client: hydra::Client,
     pub(super) timeout: Duration,
+    /// How many keys may be generated at the same time.
+    pub(super) generations: usize,
     /// What it was made from; a change of any of it makes a new one.
     pub(super) basis: Basis,
 }
@@ -119,16 +119,6 @@ fn is_same(before: &State, after: &State) -> bool {
         (Err(before), Err(after)) => before == after,
         _ => false,
     }
-}
-
-/// How long one call may take.
-pub(super) fn timeout(spec: &AdminApiSpec) -> Duration {
-    spec.timeout.map_or(DEFAULT_TIMEOUT, Duration::from).max(SHORTEST)
-}
-
-/// How long a write that was not answered may still take effect.
-pub(super) fn late_answers(timeout: Duration) -> Duration {
-    timeout * 2
 }
 
 /// The time to the next comparison, give or take a tenth, so that many sets do not ask at once.

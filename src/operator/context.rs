@@ -14,7 +14,7 @@ use kube::{
     runtime::{events::Recorder, reflector::Store},
 };
 
-use super::{connections::Connections, memory::Memory};
+use super::{connections::Connections, generations::Generations, memory::Memory};
 use crate::{
     api::{AdminApi, JsonWebKeySet},
     serve::Readiness,
@@ -33,7 +33,10 @@ pub(super) struct Context {
     pub(super) admin_apis: Store<DeserializeGuard<AdminApi>>,
     pub(super) config_maps: Store<PartialObjectMeta<ConfigMap>>,
     pub(super) secrets: Store<PartialObjectMeta<Secret>>,
+    /// The Secrets that may be imported from, as far as the operator may watch them.
+    pub(super) imports: Store<PartialObjectMeta<Secret>>,
     pub(super) connections: Connections,
+    pub(super) generations: Generations,
     pub(super) memory: Memory,
     pub(super) writes: Writes,
     /// When this process started: before, another one may have been writing.

@@ -9,6 +9,7 @@ use std::{
 
 use backon::{BackoffBuilder as _, ExponentialBackoff, ExponentialBuilder};
 
+use super::sources::KnownSource;
 use crate::{
     api::JsonWebKeySet,
     lifecycle::{HeldTarget, TargetId},
@@ -30,6 +31,8 @@ struct Remembered {
     latest: Option<Arc<JsonWebKeySet>>,
     targets: HashMap<TargetId, HeldTarget>,
     looked: bool,
+    sources: HashMap<String, KnownSource>,
+    staged_is_empty: bool,
     is_new_here: bool,
     claim: Option<Arc<JsonWebKeySet>>,
     pauses: Option<ExponentialBackoff>,
@@ -70,6 +73,26 @@ impl Memory {
     /// Every target of the resource was looked at.
     pub(super) fn note_looked(&self, uid: &str) {
         self.lock().entry(uid.to_owned()).or_default().looked = true;
+    }
+
+    /// What a Secret held for an entry when it was last read.
+    pub(super) fn source(&self, uid: &str, entry: &str) -> Option<KnownSource> {
+        self.lock().get(uid).and_then(|remembered| remembered.sources.get(entry).cloned())
+    }
+
+    /// Remembers what a Secret holds for an entry: no private half.
+    pub(super) fn remember_source(&self, uid: &str, entry: &str, known: KnownSource) {
+        self.lock().entry(uid.to_owned()).or_default().sources.insert(entry.to_owned(), known);
+    }
+
+    /// Remembers whether the last pass left nothing staged, so that the next one need not ask.
+    pub(super) fn note_staged(&self, uid: &str, is_empty: bool) {
+        self.lock().entry(uid.to_owned()).or_default().staged_is_empty = is_empty;
+    }
+
+    /// Whether the last pass of this process left nothing staged.
+    pub(super) fn staged_is_empty(&self, uid: &str) -> bool {
+        self.lock().get(uid).is_some_and(|remembered| remembered.staged_is_empty)
     }
 
     /// Whether this version of a target is the one that is remembered, so that its watch event tells nothing new.

@@ -6,12 +6,14 @@ mod connections;
 mod context;
 mod error;
 mod finalizer;
+mod generations;
 mod kubernetes;
 mod memory;
 mod pass;
 mod reconcile;
 mod report;
 mod run;
+mod sources;
 mod targets;
 mod unparsable;
 

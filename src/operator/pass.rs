@@ -7,14 +7,16 @@ use kube::ResourceExt as _;
 
 use super::{
     apply,
-    connections::{Connection, late_answers},
+    connections::Connection,
     context::{Context, RemoteSet, to_timestamp},
     error::PassError,
-    targets,
+    generations::GenerationPermit,
+    sources, targets,
 };
 use crate::{
     api::JsonWebKeySet,
-    lifecycle::{self, Desired, Notice, Observed, Outcome, Record},
+    jwk::JwkSet,
+    lifecycle::{self, Desired, Notice, Observed, Outcome, Record, limits::late_answers},
 };
 
 /// More steps than any set can need in one pass: 32 keys, a few steps each, with a look before each.
@@ -33,6 +35,8 @@ pub(super) struct Pass<'cx> {
     pub(super) refused_kid: Option<String>,
     /// Whether somebody else wrote the resource meanwhile.
     pub(super) was_overtaken: bool,
+    /// The turn to have a key generated, while the pass looks again before it uses it.
+    pub(super) generation_permit: Option<GenerationPermit>,
     /// How long the server asked to wait after a failure.
     pub(super) retry_after: Option<std::time::Duration>,
 }
@@ -52,14 +56,17 @@ impl Pass<'_> {
         };
         for _ in 0..MOST_STEPS {
             let Some(step) = lifecycle::next(desired, &seen, self.now()) else {
+                self.note_staged(Some(&seen));
                 return (Some(seen), Outcome::Done);
             };
             if let Err(error) = apply::apply(step, desired, &mut seen, self).await {
+                self.note_staged(None);
                 self.note_writes(&mut seen);
                 self.publish_all_the_same(desired, &mut seen).await;
                 return (Some(seen), self.failed(&error, true));
             }
         }
+        self.note_staged(None);
         let error = PassError::ReachFixedPoint { set: desired.set.clone() };
         (Some(seen), self.failed(&error, true))
     }
@@ -72,6 +79,12 @@ impl Pass<'_> {
                 return;
             }
         }
+    }
+
+    /// Remembers whether nothing is staged, after a pass in which everything was answered.
+    fn note_staged(&self, seen: Option<&Observed>) {
+        let is_empty = seen.is_some_and(|seen| seen.leaves_nothing_staged(self.now()));
+        self.cx.memory.note_staged(&self.resource.uid().unwrap_or_default(), is_empty);
     }
 
     async fn observe(&self, desired: &Desired) -> Result<Observed, PassError> {
@@ -92,6 +105,8 @@ impl Pass<'_> {
                 place.insert(state);
             }
         }
+        seen.sources = sources::observe(desired, self).await;
+        seen.staged = self.cx.memory.staged_is_empty(&self.resource.uid().unwrap_or_default()).then(JwkSet::default);
         self.cx.memory.note_looked(&self.resource.uid().unwrap_or_default());
         Ok(seen)
     }

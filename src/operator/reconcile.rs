@@ -106,8 +106,17 @@ async fn reconcile_resource(resource: Arc<JsonWebKeySet>, cx: &Context) -> Resul
         None => return Ok(Action::requeue(Duration::from_secs(5))),
     };
     let remote = RemoteSet { admin_api: name.to_owned(), set: desired.set.clone() };
-    let mut pass =
-        Pass { cx, connection, remote, resource, notices: Vec::new(), refused_kid: None, retry_after: None, was_overtaken: false };
+    let mut pass = Pass {
+        cx,
+        connection,
+        remote,
+        resource,
+        notices: Vec::new(),
+        refused_kid: None,
+        generation_permit: None,
+        retry_after: None,
+        was_overtaken: false,
+    };
     let (seen, outcome) = pass.converge(&desired).await;
     if pass.was_overtaken {
         // Nothing is wrong: it is read again, and decided again.

@@ -13,7 +13,7 @@ use kube::{
         events::{Recorder, Reporter},
         predicates,
         reflector::{self, ObjectRef, Store},
-        utils::PredicateConfig,
+        utils::{Predicate as _, PredicateConfig},
         watcher::{self, watcher},
     },
 };
@@ -23,11 +23,12 @@ use super::{
     admin_api,
     connections::Connections,
     context::{Context, Writes},
+    generations::Generations,
     memory::Memory,
-    reconcile, targets,
+    reconcile, sources, targets,
 };
 use crate::{
-    api::{ADMIN_API_LABEL, AdminApi, CaRefKind, FIELD_MANAGER, JsonWebKeySet, MANAGED_BY_LABEL},
+    api::{ADMIN_API_LABEL, AdminApi, CaRefKind, FIELD_MANAGER, IMPORT_LABEL, JsonWebKeySet, MANAGED_BY_LABEL},
     lifecycle::claim,
     serve::Readiness,
 };
@@ -48,6 +49,7 @@ pub async fn run(client: Client, readiness: Readiness, shutdown: impl Future<Out
     let (sets, set_writer) = reflector::store::<DeserializeGuard<JsonWebKeySet>>();
     let (admin_apis, admin_api_writer) = reflector::store::<DeserializeGuard<AdminApi>>();
     let (config_maps, config_map_writer) = reflector::store::<PartialObjectMeta<ConfigMap>>();
+    let (imports, import_writer) = reflector::store::<PartialObjectMeta<Secret>>();
     let (secrets, secret_writer) = reflector::store::<PartialObjectMeta<Secret>>();
 
     let cx = Arc::new(Context {
@@ -56,6 +58,8 @@ pub async fn run(client: Client, readiness: Readiness, shutdown: impl Future<Out
         admin_apis: admin_apis.clone(),
         config_maps: config_maps.clone(),
         secrets: secrets.clone(),
+        imports,
+        generations: Generations::default(),
         connections: Connections::new(changed, suspected),
         memory: Memory::default(),
         writes: Writes::default(),
@@ -68,6 +72,8 @@ pub async fn run(client: Client, readiness: Readiness, shutdown: impl Future<Out
     let set_events = watch(Api::<DeserializeGuard<JsonWebKeySet>>::all(client.clone()), watcher::Config::default(), set_writer);
     let admin_api_events = watch(Api::<DeserializeGuard<AdminApi>>::all(client.clone()), watcher::Config::default(), admin_api_writer);
     let config_map_events = watch(Api::<PartialObjectMeta<ConfigMap>>::all(client.clone()), own_objects.clone(), config_map_writer);
+    let import_config = watcher::Config::default().labels(&format!("{IMPORT_LABEL}=true"));
+    let import_events = watch(Api::<PartialObjectMeta<Secret>>::all(client.clone()), import_config, import_writer).touched_objects();
     let secret_events = watch(Api::<PartialObjectMeta<Secret>>::all(client.clone()), own_objects, secret_writer);
 
     let gone = cx.clone();
@@ -80,7 +86,8 @@ pub async fn run(client: Client, readiness: Readiness, shutdown: impl Future<Out
             }
         })
         .touched_objects()
-        .predicate_filter(predicates::generation, PredicateConfig::default());
+        // An annotation asks for a rotation, and does not count as a generation.
+        .predicate_filter(predicates::generation.combine(predicates::annotations), PredicateConfig::default());
     let removed = cx.clone();
     let admin_api_triggers = admin_api_events
         .inspect_ok(move |event| {
@@ -95,6 +102,7 @@ pub async fn run(client: Client, readiness: Readiness, shutdown: impl Future<Out
         .with_config(ControllerConfig::default().concurrency(CONCURRENCY))
         .owns_stream(unknown(config_map_events, cx.clone()))
         .owns_stream(unknown(secret_events, cx.clone()))
+        .watches_stream(import_events, importers(sets.clone()))
         .reconcile_on(users_of(changes, sets.clone()))
         .reconcile_on(rivals_of(freed_sets, sets.clone()))
         .graceful_shutdown_on(shutdown.clone())
@@ -209,6 +217,18 @@ fn rivals_of(
         );
         stream::iter(rivals.into_iter().map(|set| ObjectRef::from_obj(set.as_ref())).collect::<Vec<_>>())
     })
+}
+
+/// The sets that import a key from a Secret.
+fn importers(
+    sets: Store<DeserializeGuard<JsonWebKeySet>>,
+) -> impl Fn(PartialObjectMeta<Secret>) -> Vec<ObjectRef<DeserializeGuard<JsonWebKeySet>>> {
+    move |secret| {
+        let name = secret.metadata.name.clone().unwrap_or_default();
+        let importers = sets
+            .state_filter(|set| set.namespace() == secret.metadata.namespace && set.0.as_ref().is_ok_and(|set| sources::reads(set, &name)));
+        importers.into_iter().map(|set| ObjectRef::from_obj(set.as_ref())).collect()
+    }
 }
 
 /// The AdminApis that read a Secret or ConfigMap.

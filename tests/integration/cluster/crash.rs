@@ -6,14 +6,14 @@ use jwk_operator::hydra::emulator::{Effect, Fault, Operation};
 use serde_json::json;
 
 use super::{
-    operator::{Playground, generated},
+    operator::{Playground, generated, unannounced},
     wait::eventually,
 };
 
 #[tokio::test(flavor = "multi_thread")]
 async fn killed_between_post_and_status_it_ends_with_one_key_for_each_entry_and_uses_no_kid_twice() {
     let mut playground = Playground::start().await;
-    playground.apply("shop", "pair", json!({ "keys": [generated("a", "ES256"), generated("b", "ES384")], "signer": "a" })).await;
+    playground.apply("shop", "pair", json!({ "keys": [unannounced("a", "ES256"), unannounced("b", "ES384")], "signer": "a" })).await;
     playground.until_ready("shop", "pair").await;
     let mut used: BTreeSet<String> = playground.remote_kids("shop.pair").into_iter().collect();
     assert_eq!(used.len(), 2);

@@ -201,7 +201,12 @@ impl Drop for Playground {
     }
 }
 
-/// One generated key.
+/// One generated key. Where another one signs it is announced for a day before it is stored.
 pub fn generated(name: &str, alg: &str) -> Value {
     json!({ "name": name, "generate": { "alg": alg } })
+}
+
+/// One generated key that is not announced.
+pub fn unannounced(name: &str, alg: &str) -> Value {
+    json!({ "name": name, "generate": { "alg": alg }, "rotation": { "prepublish": "0s" } })
 }

@@ -38,9 +38,34 @@ async fn bad_input_is_refused_with_a_sentence() {
         (keys(json!([{ "name": "p", "public": with(partner(), "oth", json!([{ "r": "x" }])) }])), "this is a private key: remove d"),
         (keys(json!([{ "name": "p", "public": { "kid": "s", "kty": "oct", "k": secret } }])), "this is a private key: remove d"),
         (keys(json!([{ "name": "p", "public": { "kid": "s", "kty": "oct" } }])), "kty oct has no public half"),
-        (keys(json!([{ "name": "p", "generate": generate, "public": partner() }])), "key \"p\" needs exactly one of generate, public"),
-        (keys(json!([{ "name": "p" }])), "key \"p\" needs exactly one of generate, public"),
-        (keys(json!([{ "name": "p", "generate": generate, "import": { "secretRef": { "name": "s" } } }])), "import"),
+        (
+            keys(json!([{ "name": "p", "generate": generate, "public": partner() }])),
+            "key \"p\" needs exactly one of generate, import, public",
+        ),
+        (keys(json!([{ "name": "p" }])), "key \"p\" needs exactly one of generate, import, public"),
+        (
+            keys(json!([{ "name": "p", "generate": generate, "import": { "secretRef": { "name": "s" } } }])),
+            "key \"p\" needs exactly one of generate, import, public",
+        ),
+        (keys(json!([{ "name": "p", "import": {} }])), "secretRef"),
+        (
+            keys(json!([{ "name": "p", "import": { "secretRef": { "name": "s" } }, "rotation": { "interval": "24h" } }])),
+            "an imported key follows its Secret",
+        ),
+        (keys(json!([{ "name": "p", "public": partner(), "rotation": { "retain": "24h" } }])), "is not rotated here"),
+        (keys(json!([{ "name": "p", "generate": generate, "rotation": { "interval": "30d" } }])), "write days as hours"),
+        (keys(json!([{ "name": "p", "generate": generate, "rotation": { "interval": "9s" } }])), "interval is at least 10s"),
+        (
+            keys(json!([{ "name": "p", "generate": generate, "rotation": { "interval": "1h", "prepublish": "1h" } }])),
+            "prepublish 1h must be shorter than interval 1h",
+        ),
+        (
+            keys(
+                json!([{ "name": "a", "import": { "secretRef": { "name": "s" }, "kid": "partner-1" } }, { "name": "b", "public": partner() }]),
+            ),
+            "two keys have the same kid",
+        ),
+        (with(keys(json!([{ "name": "b", "public": partner() }])), "revoke", json!(["partner-1"])), "a kid is in revoke and in keys"),
         (keys(json!([{ "name": "a", "public": partner() }, { "name": "b", "public": partner() }])), "two keys have the same kid"),
         (keys(json!([{ "name": "a", "generate": generate }, { "name": "b", "generate": generate }])), "write signer"),
         (with(keys(json!([{ "name": "a", "public": partner() }])), "signer", "a".into()), "write signer"),
@@ -121,6 +146,8 @@ async fn bad_input_is_refused_with_a_sentence() {
         (json!({ "url": url, "access": [{ "sets": ["*"] }] }), "a set pattern is an id"),
         (json!({ "url": url, "access": [{ "sets": ["pay*"] }] }), "a set pattern is an id"),
         (json!({ "url": url, "access": [{ "sets": ["Hydra.*"] }] }), "hydra.* is refused"),
+        (json!({ "url": url, "limits": { "generations": 0 }, "access": [] }), "generations"),
+        (json!({ "url": url, "limits": { "minRotationInterval": "1s" }, "access": [] }), "minRotationInterval is at least 10s"),
         (json!({ "url": url, "pathPrefix": "admin/", "access": [] }), "pathPrefix"),
     ] {
         let message = refusal(&control_plane, "AdminApi", "bad", spec.clone()).await;

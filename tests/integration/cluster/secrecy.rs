@@ -9,7 +9,7 @@ use kube::{Api, api::ListParams};
 use serde_json::{Value, json};
 
 use super::{
-    operator::{Playground, generated},
+    operator::{Playground, unannounced},
     wait::eventually,
 };
 
@@ -24,7 +24,7 @@ fn secrets(emulator: &Emulator) -> Vec<String> {
 async fn no_private_value_is_in_any_object_event_or_log_line() {
     let playground = Playground::start().await;
     playground.admin_api(json!({ "resyncInterval": "2s", "timeout": "60s" })).await;
-    let keys: Vec<Value> = ["RS256", "ES256", "EdDSA", "HS256"].iter().map(|alg| generated(&alg.to_lowercase(), alg)).collect();
+    let keys: Vec<Value> = ["RS256", "ES256", "EdDSA", "HS256"].iter().map(|alg| unannounced(&alg.to_lowercase(), alg)).collect();
     let publish = json!([{ "configMap": { "name": "jwks" } }, { "secret": { "name": "jwks" } }]);
     playground.apply("shop", "all", json!({ "keys": keys, "signer": "es256", "publish": publish, "unmanagedKeys": "Delete" })).await;
     playground.until_ready("shop", "all").await;

@@ -1,6 +1,8 @@
 //! The life of a key against a model of the world, in which the remote set is the emulator's own store.
 
 mod cases;
+mod entries;
 mod histories;
-mod oracle;
+pub(crate) mod oracle;
+mod rotation;
 mod world;

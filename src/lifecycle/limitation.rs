@@ -1,0 +1,96 @@
+//! Where Hydra and common verifiers are known to misbehave: told, and carried out all the same.
+
+use jiff::SignedDuration;
+
+use super::{
+    access,
+    desired::{Desired, Entry, Source},
+};
+use crate::api::Algorithm;
+
+/// How long verifiers that do not ask again for an unknown kid keep a set, with the time until a changed ConfigMap reaches them.
+const VERIFIERS: [(&str, SignedDuration); 3] = [
+    ("Istio (25m)", SignedDuration::from_mins(25)),
+    ("Envoy (12m)", SignedDuration::from_mins(12)),
+    ("whatever reads a mounted ConfigMap (2m)", SignedDuration::from_mins(2)),
+];
+
+/// What the user of this spec should know, a sentence each.
+pub(super) fn limitations(desired: &Desired) -> Vec<String> {
+    let set = &desired.set;
+    let mut told = Vec::new();
+    if access::is_hydras_own(set) {
+        if let Some(entry) = desired.entries.iter().find(|entry| entry.timing.interval.is_some()) {
+            told.push(format!(
+                "key {}: in Hydra's own set {set}, refresh token chains keep the kid of the key they began with after a rotation, and id_token_hint and introspection know the newest key only: let interval and retain outlast the longest session",
+                entry.name
+            ));
+        }
+        if let Some(entry) = desired.entries.iter().find(|entry| algorithm(entry) == Some(Algorithm::EdDSA)) {
+            told.push(format!(
+                "key {}: Hydra signs with EdDSA in its own set {set}, but cannot check an id_token_hint or introspect a token that it signed so: use ES256 or RS256",
+                entry.name
+            ));
+        }
+    }
+    if let Some(entry) = desired.entries.iter().find(|entry| algorithm(entry).is_some_and(Algorithm::is_symmetric)) {
+        told.push(format!(
+            "key {}: if set {set} is among those that Hydra serves at /.well-known/jwks.json, a symmetric key makes that address fail for everybody",
+            entry.name
+        ));
+    }
+    if let Some((entry, verifiers)) = desired.entries.iter().find_map(|entry| Some((entry, too_late(entry)?))) {
+        told.push(format!(
+            "key {}: prepublish is shorter than the time in which these verifiers learn of a new key: {verifiers}; until then they refuse what it signs",
+            entry.name
+        ));
+    }
+    if looks_like_an_issuer(set) {
+        told.push(format!(
+            "set {set} has the name of an issuer: if it holds the keys of a trust grant for JWT bearer tokens, Hydra drops the grant with every key that is stored or removed"
+        ));
+    }
+    told
+}
+
+fn algorithm(entry: &Entry) -> Option<Algorithm> {
+    match &entry.source {
+        Source::Generate { alg, .. } => Some(*alg),
+        Source::Import(_) | Source::Public { .. } => None,
+    }
+}
+
+/// The verifiers that miss the announcement of a key of this entry.
+fn too_late(entry: &Entry) -> Option<String> {
+    let is_replaced = match entry.source {
+        Source::Generate { .. } => entry.timing.interval.is_some(),
+        Source::Import(_) => true,
+        Source::Public { .. } => false,
+    };
+    let late = VERIFIERS.iter().filter(|(_, learn)| is_replaced && entry.timing.prepublish < *learn).map(|(name, _)| *name);
+    let late = late.collect::<Vec<_>>().join(", ");
+    (!late.is_empty()).then_some(late)
+}
+
+/// Whether a set id is written like the issuer of a token: a URI, or the name of a host.
+fn looks_like_an_issuer(set: &str) -> bool {
+    let lower = set.to_ascii_lowercase();
+    let is_uri = ["http:", "https:", "urn:"].iter().any(|scheme| lower.starts_with(scheme));
+    let is_host = lower.rsplit_once('.').is_some_and(|(_, last)| ["com", "org", "net", "io", "dev", "cloud", "app"].contains(&last));
+    is_uri || is_host
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_issuer_is_told_from_a_set() {
+        for issuer in ["https:accounts", "urn:shop:issuer", "accounts.example.com"] {
+            assert!(looks_like_an_issuer(issuer), "{issuer}");
+        }
+        for set in ["shop.payments", "prod:shop.payments", "hydra.openid.id-token"] {
+            assert!(!looks_like_an_issuer(set), "{set}");
+        }
+    }
+}

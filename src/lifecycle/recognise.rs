@@ -1,0 +1,148 @@
+//! Which keys there are, and whose they are.
+
+use super::{
+    desired::{Entry, Source},
+    kid::{self, Slot},
+    plan::Assessor,
+    record::KeyRecord,
+};
+use crate::api::{KeyState, UnmanagedKeys};
+use crate::jwk::Jwk;
+
+/// How many unmanaged keys the status lists when they are only kept.
+const LISTED_UNMANAGED: usize = 64;
+
+impl Assessor<'_> {
+    /// Brings the record up to date with what is there: a generated kid is always own, an explicit one if it was ours or is what an entry
+    /// supplies, and everything else is unmanaged.
+    pub(super) fn recognise(&mut self) {
+        self.follow_retain();
+        let mut unmanaged = 0;
+        for key in &self.seen.live.keys {
+            let Some(kid) = key.kid() else { continue };
+            if let Some((name, slot)) = kid::parse_generated(&self.desired.set, kid) {
+                self.recognise_generated(key, kid, name, slot);
+            } else if self.is_own_explicit(key, kid) {
+                self.recognise_explicit(key, kid);
+            } else {
+                unmanaged += 1;
+                if self.desired.unmanaged_keys == UnmanagedKeys::Delete || unmanaged <= LISTED_UNMANAGED {
+                    self.recognise_unmanaged(key, kid);
+                } else {
+                    self.record.keys.remove(kid);
+                }
+            }
+        }
+        let slots = self.seen.staged_keys().iter().filter_map(Jwk::kid).chain(self.desired.revoked.iter().map(String::as_str));
+        for (name, slot) in slots.filter_map(|kid| kid::parse_generated(&self.desired.set, kid)) {
+            self.record.note_slot(name, slot);
+        }
+    }
+
+    /// While its entry is there, a key stays for as long as the entry says now; afterwards as it said last.
+    fn follow_retain(&mut self) {
+        for record in self.record.keys.values_mut() {
+            let entry = self.desired.entries.iter().find(|entry| Some(&entry.name) == record.name.as_ref());
+            record.retain = entry.map_or(record.retain, |entry| entry.timing.retain);
+        }
+    }
+
+    fn recognise_generated(&mut self, key: &Jwk, kid: &str, name: &str, slot: Slot) {
+        self.record.note_slot(name, slot);
+        let timed = self.timed();
+        let remembered = self.remembered.get(kid);
+        let retain = self.retain_of(name);
+        let record = self.record.keys.entry(kid.to_owned()).or_insert_with(|| {
+            let mut record = KeyRecord::new(Some(name), KeyState::Planned);
+            record.jwk = remembered.cloned();
+            record.thumbprint = remembered.and_then(|key| key.thumbprint().ok());
+            record
+        });
+        record.retain = retain.unwrap_or(record.retain);
+        // Once it was seen, a key without a thumbprint is a symmetric one.
+        if record.thumbprint.is_none() && matches!(record.state, KeyState::Planned | KeyState::Staged) {
+            record.thumbprint = key.public_thumbprint();
+            record.jwk = key.public_half();
+        }
+        if record.thumbprint != key.public_thumbprint() {
+            self.replaced.insert(kid.to_owned());
+        } else if key.is_private() {
+            // One that retires in place stays retired; any other private key signs again, or may.
+            let retires_in_place = key.key_use() == Some("enc") || record.jwk.is_none();
+            if record.state != KeyState::Retired || !retires_in_place {
+                record.state = KeyState::Active;
+                record.retired_at = None;
+            }
+            record.activated_at = record.activated_at.or(timed);
+        }
+    }
+
+    /// How long the public half of a key of this entry stays, if there is such an entry.
+    pub(super) fn retain_of(&self, name: &str) -> Option<std::time::Duration> {
+        self.desired.entries.iter().find(|entry| entry.name == name).map(|entry| entry.timing.retain)
+    }
+
+    /// Whether a key without a generated kid is own: it is what an entry supplies, or it was recorded after it had been seen.
+    fn is_own_explicit(&self, key: &Jwk, kid: &str) -> bool {
+        let recorded = self.record.keys.get(kid).is_some_and(|record| match record.state {
+            KeyState::Unmanaged | KeyState::Revoked => false,
+            KeyState::Planned => record.thumbprint.is_some() && record.thumbprint == key.public_thumbprint(),
+            _ => true,
+        });
+        self.supplies(key) || recorded
+    }
+
+    /// Whether an entry supplies exactly this key: its kid and its material.
+    fn supplies(&self, key: &Jwk) -> bool {
+        self.desired.supplies(key) || self.seen.source_supplies(key)
+    }
+
+    fn recognise_explicit(&mut self, key: &Jwk, kid: &str) {
+        let name = self.supplier(kid).map(|entry| entry.name.clone());
+        let timed = self.timed();
+        let retain = name.as_deref().and_then(|name| self.retain_of(name));
+        let record = self.record.keys.entry(kid.to_owned()).or_insert_with(|| KeyRecord::new(name.as_deref(), KeyState::Planned));
+        if matches!(record.state, KeyState::Unmanaged | KeyState::Revoked) {
+            *record = KeyRecord::new(name.as_deref(), KeyState::Planned);
+        }
+        if record.thumbprint.is_none() {
+            record.thumbprint = key.public_thumbprint();
+            record.jwk = key.public_half();
+        }
+        record.name = name.or(record.name.take());
+        record.retain = retain.unwrap_or(record.retain);
+        if record.thumbprint != key.public_thumbprint() {
+            self.replaced.insert(kid.to_owned());
+        } else if key.is_private() {
+            let retires_in_place = key.key_use() == Some("enc") || record.jwk.is_none();
+            if record.state != KeyState::Retired || !retires_in_place {
+                record.state = KeyState::Active;
+                record.retired_at = None;
+            }
+            record.activated_at = record.activated_at.or(timed);
+        }
+    }
+
+    /// The entry that gives its key this kid.
+    pub(super) fn supplier(&self, kid: &str) -> Option<&Entry> {
+        self.desired.entries.iter().find(|entry| match &entry.source {
+            Source::Public { kid: supplied, .. } => supplied == kid,
+            Source::Import(import) => {
+                import.kid.as_deref() == Some(kid) || self.seen.source(&entry.name).is_some_and(|held| held.kid == kid)
+            }
+            Source::Generate { .. } => false,
+        })
+    }
+
+    fn recognise_unmanaged(&mut self, key: &Jwk, kid: &str) {
+        let record = self.record.keys.entry(kid.to_owned()).or_insert_with(|| KeyRecord::new(None, KeyState::Unmanaged));
+        if record.state != KeyState::Unmanaged {
+            // Somebody else was faster, or put back what was revoked: the kid is theirs.
+            *record = KeyRecord::new(None, KeyState::Unmanaged);
+        }
+        record.thumbprint = key.public_thumbprint();
+        if key.is_private() && key.public_half().is_some() {
+            record.retired_at = None;
+        }
+    }
+}

@@ -1,0 +1,120 @@
+//! When a generated key is replaced, and under which slot.
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::{desired::Entry, kid::Slot, plan::Assessor};
+use crate::api::{KeyState, Reason};
+
+/// The generated private key that serves an entry now.
+pub(super) struct Serving {
+    pub(super) kid: String,
+    pub(super) slot: Slot,
+    /// Whether it is of the algorithm and use that the entry asks for.
+    pub(super) fits: bool,
+}
+
+impl Assessor<'_> {
+    /// When the successor of `serving` shall sign, if one is due at all: as the interval says, or as somebody asks.
+    pub(super) fn due(&self, entry: &Entry, serving: &Serving) -> Option<Timestamp> {
+        let by_interval = entry.timing.interval.and_then(|interval| self.due_by_interval(interval, serving));
+        by_interval.into_iter().chain(self.asked(serving)).min()
+    }
+
+    /// The signer's slot + n × interval, the latest that is not in the future, else the next one: after a pause of many intervals one key is
+    /// made, and not many.
+    fn due_by_interval(&self, interval: SignedDuration, serving: &Serving) -> Option<Timestamp> {
+        let now = self.timed()?;
+        let slot = serving.slot.time();
+        // A slot in the future, made under a wrong clock, counts from when the key was seen to sign.
+        let activated = self.record.keys.get(&serving.kid).and_then(|record| record.activated_at);
+        let base = if slot > now { slot.min(activated.unwrap_or(now)) } else { slot };
+        let passed = now.duration_since(base).as_secs() / interval.as_secs().max(1);
+        let seconds = interval.as_secs().max(1).saturating_mul(passed.max(1));
+        base.saturating_add(SignedDuration::from_secs(seconds)).ok()
+    }
+
+    /// When the annotation asks for a successor of `serving`, no earlier than the AdminApi allows; `None` if it was answered.
+    pub(super) fn asked(&self, serving: &Serving) -> Option<Timestamp> {
+        let asked = self.desired.rotate_at.as_ref()?.at?;
+        let slot = serving.slot.time();
+        (asked > slot).then(|| asked.max(self.earliest(serving)))
+    }
+
+    fn earliest(&self, serving: &Serving) -> Timestamp {
+        let shortest = SignedDuration::try_from(self.desired.min_rotation_interval).unwrap_or(SignedDuration::MAX);
+        // From when it really signs: the slot may lie before it.
+        let activated = self.record.keys.get(&serving.kid).and_then(|record| record.activated_at);
+        let base = activated.map_or(serving.slot.time(), |activated| activated.max(serving.slot.time()).min(self.now));
+        base.saturating_add(shortest).unwrap_or(Timestamp::MAX)
+    }
+
+    /// Whether the successor at `slot` answers the annotation.
+    pub(super) fn answers_annotation(&self, slot: Slot, serving: &Serving) -> bool {
+        let asked = self.desired.rotate_at.as_ref().and_then(|asked| asked.at);
+        asked.is_some_and(|asked| asked > serving.slot.time() && slot.time() >= Slot::at(asked).time())
+    }
+
+    /// Tells of an annotation that is not carried out as it stands, and remembers one that is.
+    pub(super) fn note_annotation(&mut self, serving: &[(Serving, bool)]) {
+        let Some(rotate_at) = self.desired.rotate_at.clone() else { return };
+        let Some(asked) = rotate_at.at else {
+            let message = format!(
+                "the annotation jwk-operator.dev/rotate-at is no time: write it like 2026-11-23T12:00:00Z; set {} is kept as it is",
+                self.desired.set
+            );
+            self.notice(Reason::RotationNotDue, message);
+            return;
+        };
+        let open: Vec<_> = serving.iter().filter(|(serving, _)| asked > serving.slot.time()).collect();
+        if open.is_empty() {
+            // Without a generated key there is nothing to answer.
+            if !serving.is_empty() && self.record.handled_rotate_at.as_ref() != Some(&rotate_at.text) {
+                self.record.handled_rotate_at = Some(rotate_at.text);
+            }
+        } else if let Some((delayed, _)) =
+            open.iter().find(|(serving, has_successor)| !has_successor && self.earliest(serving) > asked.max(self.now))
+        {
+            let message = format!(
+                "a rotation is asked for at {asked:.0}, but kid {} signs too short a time: the AdminApi allows the next one at {:.0} (spec.limits.minRotationInterval)",
+                delayed.kid,
+                self.earliest(delayed)
+            );
+            self.notice(Reason::RotationNotDue, message);
+        }
+    }
+
+    /// The newest slot that entry `name` ever used, as far as the record, the sets and the targets know.
+    pub(super) fn newest_slot(&self, name: &str) -> Option<Slot> {
+        let published = self.remembered.keys().filter_map(|kid| super::kid::parse_generated(&self.desired.set, kid));
+        let published = published.filter(|(owner, _)| *owner == name).map(|(_, slot)| slot).max();
+        self.record.slots.get(name).copied().into_iter().chain(published).max()
+    }
+
+    /// The slots that were written down for entry `name` and whose keys are not there, and whether they are surely unused: written down in
+    /// this pass, or every request since was answered.
+    pub(super) fn planned_slots(&self, name: &str) -> impl Iterator<Item = (Slot, bool)> {
+        let planned = self.record.keys.iter().filter(|(_, record)| record.state == KeyState::Planned);
+        planned.filter_map(move |(kid, record)| {
+            let (owner, slot) = super::kid::parse_generated(&self.desired.set, kid)?;
+            let is_unused = self.seen.reserved.contains(kid) || record.planned_at.is_some_and(|at| at > self.seen.answered_since);
+            (owner == name).then_some((slot, is_unused))
+        })
+    }
+
+    /// A slot that was written down and may be asked for.
+    pub(super) fn planned_slot(&self, name: &str) -> Option<Slot> {
+        let newest = self.newest_slot(name);
+        // While nothing may be written, the plan stays as it is: the key may yet appear.
+        let is_blocked = self.seen.writes_blocked_until(self.now).is_some();
+        let unused = self.planned_slots(name).filter(|(_, is_unused)| *is_unused || is_blocked);
+        unused.map(|(slot, _)| slot).max().filter(|slot| newest.is_none_or(|newest| *slot > newest))
+    }
+
+    /// The slot of a new key that is meant to start at `start`: always after the newest known, and after those written down, whose keys may
+    /// have been made and lost.
+    pub(super) fn slot_from(&self, name: &str, start: Timestamp) -> Slot {
+        let newest = self.newest_slot(name);
+        let newest = self.planned_slots(name).map(|(slot, _)| slot).max().max(newest);
+        newest.map_or(Slot::at(start), |newest| Slot::at(start).max(newest.next()))
+    }
+}

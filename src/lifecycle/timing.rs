@@ -1,0 +1,87 @@
+//! When the key of an entry is replaced, and how long verifiers know it before and after it signs.
+
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::{Refusal, limits, record::DEFAULT_RETAIN};
+use crate::api::{AdminApiSpec, Reason, Rotation};
+
+/// How long a key is announced at most when the spec does not say.
+const LONGEST_DEFAULT_PREPUBLISH: Duration = Duration::from_secs(24 * 3600);
+
+/// The times of one entry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Timing {
+    /// How long a key signs; `None`: until somebody asks for another.
+    pub interval: Option<SignedDuration>,
+    /// How long the public half is known before the key signs; zero: it signs at once.
+    pub prepublish: SignedDuration,
+    /// How long the public half stays after the key stopped signing.
+    pub retain: Duration,
+}
+
+impl Default for Timing {
+    /// Of an entry without `rotation`.
+    fn default() -> Self {
+        Self { interval: None, prepublish: signed(LONGEST_DEFAULT_PREPUBLISH), retain: DEFAULT_RETAIN }
+    }
+}
+
+/// Asked for on the resource: generated keys shall be replaced at a time.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RotateAt {
+    /// The annotation as it was written.
+    pub text: String,
+    /// The time it says; `None` if it says none.
+    pub at: Option<Timestamp>,
+}
+
+impl RotateAt {
+    /// Reads the annotation (RFC 3339).
+    pub(super) fn parse(text: &str) -> Self {
+        Self { text: text.chars().take(64).collect(), at: text.parse().ok() }
+    }
+}
+
+/// Reads the times of entry `name`.
+pub(super) fn timing(name: &str, rotation: Option<&Rotation>, api: &AdminApiSpec) -> Result<Timing, Refusal> {
+    let Some(rotation) = rotation else { return Ok(Timing::default()) };
+    let refused = |message: String| Err(Refusal { reason: Reason::InvalidRotation, message: format!("key {name}: {message}") });
+    let interval = rotation.interval.map(Duration::from);
+    let shortest = limits::min_rotation_interval(api);
+    if let Some(interval) = interval.filter(|interval| *interval < shortest) {
+        return refused(format!(
+            "rotation.interval {} is shorter than {}, which the AdminApi allows: write a longer one, or ask its owner for a shorter spec.limits.minRotationInterval",
+            text(interval),
+            text(shortest)
+        ));
+    }
+    let default = interval.map_or(LONGEST_DEFAULT_PREPUBLISH, |interval| LONGEST_DEFAULT_PREPUBLISH.min(interval / 4));
+    let prepublish = rotation.prepublish.map_or(default, Duration::from);
+    if interval.is_some_and(|interval| prepublish >= interval) {
+        return refused(format!("rotation.prepublish {} must be shorter than rotation.interval", text(prepublish)));
+    }
+    let late = limits::late_answers(limits::timeout(api));
+    if !prepublish.is_zero() && prepublish <= late {
+        return refused(format!(
+            "rotation.prepublish {} must be 0s or longer than {}, in which an unanswered write to the admin API may still take effect (twice its timeout)",
+            text(prepublish),
+            text(late)
+        ));
+    }
+    Ok(Timing {
+        interval: interval.map(signed),
+        prepublish: signed(prepublish),
+        retain: rotation.retain.map_or(DEFAULT_RETAIN, Duration::from),
+    })
+}
+
+fn signed(duration: Duration) -> SignedDuration {
+    SignedDuration::try_from(duration).unwrap_or(SignedDuration::MAX)
+}
+
+/// A duration as the spec writes it.
+fn text(duration: Duration) -> String {
+    kube::core::Duration::from(duration).to_string()
+}
