@@ -26,8 +26,8 @@ start_playground() {
   kubectl apply -f crds -f deploy/rbac >/dev/null
   kubectl wait --for=condition=Established --timeout=60s crd/adminapis.jwk-operator.dev crd/jsonwebkeysets.jwk-operator.dev >/dev/null
   kubectl create namespace shop >/dev/null 2>&1 || true
-  # A short resync, so that nobody waits ten minutes for a repaired drift.
-  sed -e "s|^  url: .*|  url: $admin_url|" -e 's|^  resyncInterval: .*|  resyncInterval: 5s|' deploy/samples/admin-api.yaml >"$state/admin-api.yaml"
+  # A short resync, so that nobody waits ten minutes for a repaired drift; a short timeout, so that a key can be announced for seconds.
+  sed -e "s|^  url: .*|  url: $admin_url|" -e 's|^  resyncInterval: .*|  resyncInterval: 5s\n  timeout: 2s\n  limits: {minRotationInterval: 10s}|' deploy/samples/admin-api.yaml >"$state/admin-api.yaml"
   kubectl apply -f "$state/admin-api.yaml" >/dev/null
   start_operator
 }
@@ -128,6 +128,9 @@ request() {
 }
 
 signer() { kubectl -n shop get jwks payments -o 'jsonpath={.status.signer}'; }
+
+# Whether a key of the set tokens is in this state.
+has_key() { kubectl -n shop get jwks tokens -o 'jsonpath={.status.keys[*].state}' | grep -qw "$1"; }
 
 signer_is_not() {
   local now
