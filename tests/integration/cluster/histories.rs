@@ -68,7 +68,7 @@ fn set_of(index: usize) -> String {
     format!("{namespace}.{name}")
 }
 
-/// Four kinds: rotated, rotated beside a key that is not announced, fixed, rotated when asked.
+/// Four kinds: rotated, rotated beside a key that is not announced, and two that are only rotated when somebody asks.
 fn spec(index: usize, revoke: &[String]) -> Value {
     let rotated = |name: &str| json!({ "name": name, "generate": { "alg": "ES256" }, "rotation": { "interval": "20s", "prepublish": "5s", "retain": "5s" } });
     let (keys, signer) = match index % 4 {
@@ -77,7 +77,7 @@ fn spec(index: usize, revoke: &[String]) -> Value {
             json!([rotated("signing"), { "name": "other", "generate": { "alg": "EdDSA" }, "rotation": { "prepublish": "0s", "retain": "5s" } }]),
             Some("signing"),
         ),
-        2 => (json!([{ "name": "signing", "generate": { "alg": "ES384" } }]), None),
+        2 => (json!([{ "name": "signing", "generate": { "alg": "ES384" }, "rotation": { "prepublish": "6s", "retain": "20s" } }]), None),
         _ => (json!([{ "name": "signing", "generate": { "alg": "ES256" }, "rotation": { "prepublish": "5s", "retain": "5s" } }]), None),
     };
     let mut spec = json!({ "keys": keys });
