@@ -2,7 +2,7 @@
 
 use super::{
     announce::Candidate,
-    desired::Entry,
+    desired::{Entry, Source},
     kid,
     plan::{Assessor, Rank, Severity, Trouble},
     record::KeyRecord,
@@ -83,7 +83,6 @@ impl Assessor<'_> {
     }
 
     fn is_taken_by_an_entry(&self, name: &str, kid: &str) -> bool {
-        use super::desired::Source;
         self.desired.entries.iter().any(|other| match &other.source {
             Source::Public { kid: theirs, .. } => theirs == kid,
             // Of two imports of one kid the first by name has it.

@@ -1,5 +1,7 @@
 //! Which keys there are, and whose they are.
 
+use jiff::Timestamp;
+
 use super::{
     desired::{Entry, Source},
     kid::{self, Slot},
@@ -64,16 +66,8 @@ impl Assessor<'_> {
             record.thumbprint = key.public_thumbprint();
             record.jwk = key.public_half();
         }
-        if record.thumbprint != key.public_thumbprint() {
+        if record.note_material(key, timed) == Material::Replaced {
             self.replaced.insert(kid.to_owned());
-        } else if key.is_private() {
-            // One that retires in place stays retired; any other private key signs again, or may.
-            let retires_in_place = key.key_use() == Some("enc") || record.jwk.is_none();
-            if record.state != KeyState::Retired || !retires_in_place {
-                record.state = KeyState::Active;
-                record.retired_at = None;
-            }
-            record.activated_at = record.activated_at.or(timed);
         }
     }
 
@@ -111,15 +105,8 @@ impl Assessor<'_> {
         }
         record.name = name.or(record.name.take());
         record.retain = retain.unwrap_or(record.retain);
-        if record.thumbprint != key.public_thumbprint() {
+        if record.note_material(key, timed) == Material::Replaced {
             self.replaced.insert(kid.to_owned());
-        } else if key.is_private() {
-            let retires_in_place = key.key_use() == Some("enc") || record.jwk.is_none();
-            if record.state != KeyState::Retired || !retires_in_place {
-                record.state = KeyState::Active;
-                record.retired_at = None;
-            }
-            record.activated_at = record.activated_at.or(timed);
         }
     }
 
@@ -144,5 +131,31 @@ impl Assessor<'_> {
         if key.is_private() && key.public_half().is_some() {
             record.retired_at = None;
         }
+    }
+}
+
+/// Whether a live key is the one that was recorded under its kid.
+#[derive(PartialEq, Eq)]
+enum Material {
+    Genuine,
+    /// Somebody else put another key there.
+    Replaced,
+}
+
+impl KeyRecord {
+    /// Compares a live key with its record. One that can sign is active, but for one that retires in place: it stays retired.
+    fn note_material(&mut self, key: &Jwk, timed: Option<Timestamp>) -> Material {
+        if self.thumbprint != key.public_thumbprint() {
+            return Material::Replaced;
+        }
+        if key.is_private() {
+            let retires_in_place = key.key_use() == Some("enc") || self.jwk.is_none();
+            if self.state != KeyState::Retired || !retires_in_place {
+                self.state = KeyState::Active;
+                self.retired_at = None;
+            }
+            self.activated_at = self.activated_at.or(timed);
+        }
+        Material::Genuine
     }
 }

@@ -2,7 +2,9 @@
 
 mod cases;
 mod entries;
+mod events;
 mod histories;
 pub(crate) mod oracle;
 mod rotation;
+mod steps;
 mod world;

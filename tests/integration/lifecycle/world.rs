@@ -5,17 +5,17 @@ use std::{collections::BTreeMap, fmt};
 
 use jiff::{SignedDuration, Timestamp};
 use jwk_operator::{
-    api::{AccessRule, AdminApiSpec, JsonWebKeySet, JsonWebKeySetSpec, JsonWebKeySetStatus, Mode},
-    hydra::emulator::{DerivedKeys, Refusal, Store},
-    jwk::{Jwk, JwkSet, symmetric},
+    api::{AccessRule, AdminApiSpec, JsonWebKeySet, JsonWebKeySetSpec, JsonWebKeySetStatus},
+    hydra::emulator::{DerivedKeys, Store},
+    jwk::{Jwk, JwkSet},
     lifecycle::{
-        self, Desired, Failure, HeldTarget, Observed, Outcome, Place, Record, SecretContent, Source, SourceKey, SourceState, Step,
-        TargetId, TargetState,
+        self, Desired, Failure, HeldTarget, Observed, Outcome, Record, SecretContent, Source, SourceKey, SourceState, Step, TargetId,
+        TargetState,
     },
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
-use super::oracle::{Oracle, RemoteWrite, TargetWrite};
+use super::oracle::Oracle;
 
 pub const SET: &str = "shop.payments";
 pub const STAGED: &str = "shop.payments~next";
@@ -43,14 +43,14 @@ pub enum Fault {
 
 /// A write that was sent and not answered.
 #[derive(Clone, Debug)]
-struct Unanswered {
-    lands: Timestamp,
-    step: Step,
-    key: Option<Jwk>,
+pub struct Unanswered {
+    pub lands: Timestamp,
+    pub step: Step,
+    pub key: Option<Jwk>,
     /// What was asked for when it was sent.
-    spec: JsonWebKeySetSpec,
+    pub spec: JsonWebKeySetSpec,
     /// How often outsiders had changed the set by then.
-    changes: usize,
+    pub changes: usize,
 }
 
 /// How a pass ended.
@@ -99,12 +99,12 @@ pub struct World {
     started: Timestamp,
     unanswered: Option<Timestamp>,
     in_flight_until: Option<Timestamp>,
-    private_written_at: Option<Timestamp>,
+    pub private_written_at: Option<Timestamp>,
     staged_is_empty: bool,
     in_flight: Vec<Unanswered>,
     /// How often outsiders changed the set.
-    changes: usize,
-    version: u64,
+    pub changes: usize,
+    pub version: u64,
 }
 
 impl World {
@@ -287,7 +287,7 @@ impl World {
         seen
     }
 
-    fn source_state(&self, desired: &Desired, name: &str) -> SourceState {
+    pub fn source_state(&self, desired: &Desired, name: &str) -> SourceState {
         match self.source(desired, name) {
             Ok(key) => SourceState::Held(SourceKey::of(&key).expect("a kid")),
             Err(state) => state,
@@ -393,7 +393,7 @@ impl World {
         }
     }
 
-    fn report(&mut self, desired: &Desired, seen: &Observed, outcome: &Outcome) {
+    pub fn report(&mut self, desired: &Desired, seen: &Observed, outcome: &Outcome) {
         if self.gone {
             return;
         }
@@ -401,171 +401,6 @@ impl World {
         self.oracle.check_status(&status, &self.store, &self.secret_keys());
         self.resource.status = Some(status);
         self.oracle.note_published(&self.live(), &self.objects, self.resource.status.as_ref());
-    }
-
-    /// Takes a step and folds its answer in, as the shell does.
-    fn take(&mut self, step: &Step, desired: &Desired, seen: &mut Observed) {
-        match step {
-            Step::AddFinalizer => {
-                self.finalizer = true;
-                seen.finalizer = true;
-            }
-            Step::RemoveFinalizer { .. } => {
-                self.finalizer = false;
-                seen.finalizer = false;
-                self.gone = true;
-            }
-            Step::StoreRecord(record) => {
-                seen.record_was_stored((**record).clone());
-                self.report(desired, &seen.clone(), &Outcome::Underway);
-            }
-            Step::ReadLive => seen.live_was_read(self.store.get_set(SET).unwrap_or_default(), Some(self.now), self.operator_time()),
-            Step::ReadStaged => seen.staged_was_read(self.store.get_set(STAGED).unwrap_or_default(), Some(self.now), self.operator_time()),
-            Step::TellUnmanagedLeave { kids } => seen.told.extend(kids.iter().cloned()),
-            Step::Wait { until } => self.now = self.now.max(until.saturating_sub(self.clock).expect("a time")),
-            Step::WriteTarget { id, content, replaces } => {
-                self.version += 1;
-                let uid = replaces.as_ref().map_or_else(|| format!("target-{}", self.version), |held| held.uid.clone());
-                let held = HeldTarget { uid, resource_version: self.version.to_string(), content: (**content).clone() };
-                if self.foreign_objects.contains(id) {
-                    seen.targets.insert(id.clone(), TargetState::Foreign);
-                    return;
-                }
-                // An observer mirrors what is there, but for keys that were recorded before it was made one.
-                let is_observer = self.resource.spec.mode == Some(Mode::Observe);
-                let recorded = is_observer.then(|| self.status().keys.into_iter().map(|key| key.kid).collect());
-                let look = TargetWrite {
-                    id,
-                    content,
-                    before: self.objects.get(id),
-                    recorded,
-                    spec: &self.resource.spec,
-                    status: self.resource.status.as_ref(),
-                };
-                if let Err(violation) = self.oracle.check_target(look, &self.store, &self.secret_keys(), &self.live(), self.now) {
-                    panic!("{violation}\n{}", self.history());
-                }
-                self.objects.insert(id.clone(), held.clone());
-                if is_observer {
-                    let (live, status) = (self.live(), self.status());
-                    self.oracle.forget_unrecorded(&live, &self.objects, &status);
-                }
-                seen.targets.insert(id.clone(), TargetState::Held(held));
-                self.oracle.note_published(&self.live(), &self.objects, self.resource.status.as_ref());
-            }
-            Step::RemoveTarget { id, .. } => {
-                self.objects.remove(id);
-                seen.targets.insert(id.clone(), TargetState::Absent);
-            }
-            Step::CreateKey { .. } | Step::CreateSymmetricKey { .. } | Step::PutKey { .. } | Step::ImportKey { .. } => {
-                if let Step::ImportKey { name, key, .. } = step
-                    && self.source_state(desired, name) != SourceState::Held((**key).clone())
-                {
-                    seen.sources.insert(name.clone(), self.source_state(desired, name));
-                    return;
-                }
-                let key = self.prepare(step, desired);
-                let place = place_of(step);
-                match self.perform(step, key, None) {
-                    Some(key) if matches!(step, Step::CreateKey { .. }) => {
-                        self.private_written_at = Some(self.now).filter(|_| place == Place::Live).or(self.private_written_at);
-                        seen.key_was_created(place, key, Some(self.now), self.operator_time());
-                    }
-                    Some(key) if place == Place::Staged => seen.key_was_staged(key, Some(self.now), self.operator_time()),
-                    Some(key) => {
-                        if key.is_private() {
-                            self.private_written_at = Some(self.now);
-                        }
-                        seen.key_was_written(key, Some(self.now), self.operator_time());
-                    }
-                    None => seen.is_stale(place),
-                }
-            }
-            Step::DeleteKey { place, kid, .. } => {
-                self.perform(step, None, None);
-                seen.key_was_deleted(*place, kid);
-            }
-            Step::DeleteSet => {
-                self.perform(step, None, None);
-                seen.set_was_deleted();
-            }
-        }
-    }
-
-    /// What a request carries: a symmetric key is made when it is sent, not when it lands.
-    fn prepare(&mut self, step: &Step, desired: &Desired) -> Option<Jwk> {
-        match step {
-            Step::CreateSymmetricKey { kid, alg, key_use, .. } => {
-                self.version += 1;
-                let mut bytes = [0; 64];
-                bytes[..8].copy_from_slice(&self.version.to_be_bytes());
-                Some(symmetric::from_bytes(kid, alg.as_str(), key_use.as_str(), &bytes[..32]).expect("a key"))
-            }
-            Step::PutKey { key, .. } => Some((**key).clone()),
-            Step::ImportKey { name, .. } => self.source(desired, name).ok(),
-            _ => None,
-        }
-    }
-
-    /// Lets a write take effect, watched by the oracle. A late one is judged by what was asked for when it was sent; if an outsider changed
-    /// the set since, nobody can answer for it.
-    fn perform(&mut self, step: &Step, key: Option<Jwk>, late: Option<&Unanswered>) -> Option<Jwk> {
-        let (before, staged_before) = (self.live(), self.staged());
-        let set = if place_of(step) == Place::Staged { STAGED } else { SET };
-        if self.keeps_private_keys && matches!(step, Step::CreateKey { .. }) {
-            self.store.delete_set(set);
-        }
-        let written = match (step, key) {
-            (Step::CreateKey { kid, alg, key_use, .. }, _) => match self.store.create(set, Some(kid), alg.as_str(), key_use.as_str()) {
-                Ok(key) => Some(key),
-                Err(Refusal::Conflict) => None,
-                Err(refusal) => panic!("{refusal}"),
-            },
-            (_, Some(key)) => Some(self.store.put_key(set, &key).unwrap_or_else(|refusal| panic!("{refusal}: {key:?}"))),
-            (Step::DeleteKey { kid, .. }, None) => {
-                self.store.delete_key(set, kid);
-                None
-            }
-            (Step::DeleteSet, None) => {
-                self.store.delete_set(SET);
-                None
-            }
-            (step, None) => panic!("no remote write: {step:?}"),
-        };
-        let written = match written.as_ref().and_then(Jwk::public_half).filter(|_| self.keeps_private_keys) {
-            Some(public) => Some(self.store.put_key(set, public.as_jwk()).expect("stored")),
-            None => written,
-        };
-        if self.misorders_next && step.writes_private_key() {
-            self.misorders_next = false;
-            let second = self.live().into_iter().filter(Jwk::is_private).nth(1).expect("another private key");
-            self.store.put_key(SET, &second).expect("stored");
-        }
-        let after = self.live();
-        self.oracle.note_live(&before, &after, self.now);
-        if late.is_some_and(|write| write.changes != self.changes) {
-            return written;
-        }
-        let deleting = self.resource.metadata.deletion_timestamp.is_some();
-        let look = RemoteWrite {
-            stored: match step {
-                Step::PutKey { key, .. } => Some(key),
-                _ => None,
-            },
-            before: &before,
-            after: &after,
-            staged_before: &staged_before,
-            staged_after: &self.staged(),
-            sent_for: late.map_or(&self.resource.spec, |write| &write.spec),
-            status: self.resource.status.as_ref(),
-            secrets: &self.secret_keys(),
-            deleting,
-            late: late.is_some(),
-        };
-        if let Err(violation) = self.oracle.check_write(&look, self.now) {
-            panic!("{violation}\n{}", self.history());
-        }
-        written
     }
 
     /// An outsider changes the set.
@@ -580,13 +415,5 @@ impl World {
         if self.resource.status.is_none() {
             self.oracle.forget_unremembered(&after, &self.objects);
         }
-    }
-}
-
-/// In which set a step writes.
-pub fn place_of(step: &Step) -> Place {
-    match step {
-        Step::CreateKey { place, .. } | Step::CreateSymmetricKey { place, .. } | Step::DeleteKey { place, .. } => *place,
-        _ => Place::Live,
     }
 }

@@ -1,0 +1,352 @@
+//! What can happen between two passes, and how it happens to the world.
+
+use jiff::SignedDuration;
+use jwk_operator::{
+    api::{KeySource, Mode, ROTATE_AT_ANNOTATION, UnmanagedKeys},
+    jwk::Jwk,
+};
+use kube::ResourceExt as _;
+use proptest::prelude::*;
+
+use super::{
+    entries::{ENTRIES, SECRETS, can_sign, entry, retime, set_entries, target, target_id},
+    world::{Fault, LATE, SET, STAGED, World},
+};
+
+pub const HOUR: i64 = 3600;
+pub const DAY: i64 = 24 * HOUR;
+
+/// What can happen between two passes.
+#[derive(Clone, Debug)]
+pub enum Event {
+    Pass(Vec<Fault>),
+    Advance(i64),
+    DeleteKey(usize),
+    DeleteSet,
+    DeleteStagedSet,
+    DeleteStagedKey(usize),
+    ReplaceStaged(usize),
+    PostForeign,
+    PutForeignPublic,
+    PutUnderImportedKid,
+    ReplaceWithPrivate(usize),
+    ReplaceWithPublic(usize),
+    MakePublic(usize),
+    MoveToFront(usize),
+    LoseStatus,
+    DeleteTarget,
+    AlterTarget,
+    TakeTarget(bool),
+    FailTargets(bool),
+    AddEntry(usize, usize),
+    DropEntry(usize),
+    Retime(usize, usize),
+    Sign(usize),
+    Revoke(usize),
+    RevokeNone,
+    RotateAt(i64),
+    ChangeSecret(usize),
+    RemoveSecret(usize),
+    LabelSecret(usize, bool),
+    Unmanaged(bool),
+    Targets(usize),
+    Observe(bool),
+    Clock(i64),
+}
+
+fn faults() -> impl Strategy<Value = Fault> {
+    prop_oneof![
+        14 => Just(Fault::None),
+        1 => Just(Fault::CrashBefore),
+        1 => Just(Fault::CrashAfter),
+        1 => Just(Fault::Refused),
+        1 => Just(Fault::LostReply),
+        1 => (1..LATE).prop_map(Fault::Late),
+    ]
+}
+
+fn durations() -> impl Strategy<Value = i64> {
+    let late = LATE + 1;
+    proptest::sample::select(vec![
+        1,
+        30,
+        late,
+        late,
+        HOUR + 5,
+        HOUR + 5,
+        4 * HOUR + 5,
+        4 * HOUR + 5,
+        9 * HOUR,
+        30 * HOUR,
+        30 * HOUR,
+        60 * HOUR,
+        10 * DAY,
+        400 * DAY,
+    ])
+}
+
+pub fn events() -> impl Strategy<Value = Event> {
+    let passes = prop_oneof![
+        14 => proptest::collection::vec(faults(), 0..8).prop_map(Event::Pass),
+        10 => durations().prop_map(Event::Advance),
+        1 => prop_oneof![4 => Just(0), 1 => Just(30), 1 => Just(-30), 1 => Just(-HOUR), 1 => Just(7200), 1 => Just(400 * DAY)].prop_map(Event::Clock),
+    ];
+    let drift = prop_oneof![
+        2 => (0..6usize).prop_map(Event::DeleteKey),
+        1 => Just(Event::DeleteSet),
+        1 => Just(Event::DeleteStagedSet),
+        1 => (0..3usize).prop_map(Event::DeleteStagedKey),
+        1 => (0..3usize).prop_map(Event::ReplaceStaged),
+        1 => Just(Event::PostForeign),
+        1 => Just(Event::PutForeignPublic),
+        1 => Just(Event::PutUnderImportedKid),
+        1 => (0..6usize).prop_map(Event::ReplaceWithPrivate),
+        1 => (0..6usize).prop_map(Event::ReplaceWithPublic),
+        1 => (0..6usize).prop_map(Event::MakePublic),
+        1 => (0..6usize).prop_map(Event::MoveToFront),
+        1 => Just(Event::LoseStatus),
+        1 => Just(Event::DeleteTarget),
+        1 => Just(Event::AlterTarget),
+        1 => any::<bool>().prop_map(Event::TakeTarget),
+        1 => any::<bool>().prop_map(Event::FailTargets),
+    ];
+    let edits = prop_oneof![
+        3 => (0..ENTRIES, 0..9usize).prop_map(|(index, timing)| Event::AddEntry(index, timing)),
+        1 => (0..ENTRIES).prop_map(Event::DropEntry),
+        2 => (0..ENTRIES, 0..9usize).prop_map(|(index, timing)| Event::Retime(index, timing)),
+        1 => (0..ENTRIES).prop_map(Event::Sign),
+        2 => (0..8usize).prop_map(Event::Revoke),
+        1 => Just(Event::RevokeNone),
+        2 => prop_oneof![Just(-HOUR), Just(0), Just(5 * HOUR)].prop_map(Event::RotateAt),
+        2 => (0..SECRETS.len()).prop_map(Event::ChangeSecret),
+        1 => (0..SECRETS.len()).prop_map(Event::RemoveSecret),
+        1 => (0..SECRETS.len(), any::<bool>()).prop_map(|(index, labelled)| Event::LabelSecret(index, labelled)),
+        1 => any::<bool>().prop_map(Event::Unmanaged),
+        1 => (0..3usize).prop_map(Event::Targets),
+        1 => any::<bool>().prop_map(Event::Observe),
+    ];
+    prop_oneof![5 => passes, 2 => drift, 2 => edits]
+}
+
+impl World {
+    pub fn happen(&mut self, event: &Event) {
+        match event {
+            Event::Pass(faults) => {
+                self.pass(faults);
+            }
+            Event::Advance(seconds) => self.advance(*seconds),
+            Event::DeleteKey(index) => {
+                if let Some(kid) = self.any_kid(*index) {
+                    self.outsider(&format!("deletes {kid}"), |store| store.delete_key(SET, &kid));
+                }
+            }
+            Event::DeleteSet => self.outsider("deletes the set", |store| store.delete_set(SET)),
+            Event::DeleteStagedSet => self.outsider("deletes what is staged", |store| store.delete_set(STAGED)),
+            Event::DeleteStagedKey(index) => {
+                if let Some(kid) = self.any_staged_kid(*index) {
+                    self.outsider(&format!("deletes the staged {kid}"), |store| store.delete_key(STAGED, &kid));
+                }
+            }
+            Event::ReplaceStaged(index) => {
+                if let Some(kid) = self.any_staged_kid(*index) {
+                    self.outsider(&format!("replaces the staged {kid}"), |store| {
+                        let key = store.generator().generate("ES256").expect("a key").with("kid", kid.as_str()).with("use", "sig");
+                        store.put_key(STAGED, &key).expect("stored");
+                    });
+                    let staged = self.staged();
+                    self.oracle.note_outsider(&[], &staged[..1]);
+                }
+            }
+            Event::PostForeign => self.outsider("posts a key", |store| {
+                store.create(SET, None, "ES256", "").expect("a key");
+            }),
+            Event::PutForeignPublic => self.outsider("puts a public key", |store| {
+                let key = store.generator().generate("ES256").expect("a key").with("kid", "theirs");
+                let public = key.public_half().expect("a public half").as_jwk().clone();
+                if store.get_key(SET, "theirs").is_err() {
+                    store.put_key(SET, &public).expect("stored");
+                }
+            }),
+            Event::PutUnderImportedKid => self.outsider("puts a key under an imported kid", |store| {
+                let key = store.generator().generate("ES256").expect("a key").with("kid", "legacy-1").with("use", "sig");
+                if store.get_key(SET, "legacy-1").is_err() {
+                    store.put_key(SET, &key).expect("stored");
+                }
+            }),
+            Event::ReplaceWithPrivate(index) => self.replace(*index, |key| key),
+            Event::ReplaceWithPublic(index) => self.replace(*index, |key| key.public_half().map_or(key, |public| public.as_jwk().clone())),
+            Event::MakePublic(index) => {
+                let key = self.any_kid(*index).and_then(|kid| self.store.get_key(SET, &kid).ok());
+                if let Some(public) = key.and_then(|key| key.public_half()) {
+                    self.outsider(&format!("takes the private half of {public:?}"), |store| {
+                        store.put_key(SET, public.as_jwk()).expect("stored");
+                    });
+                }
+            }
+            Event::MoveToFront(index) => {
+                if let Some(key) = self.any_kid(*index).and_then(|kid| self.store.get_key(SET, &kid).ok()) {
+                    self.outsider(&format!("moves {key:?} to the front"), |store| {
+                        store.put_key(SET, &key).expect("stored");
+                    });
+                }
+            }
+            Event::LoseStatus => {
+                // Nothing can be known of what only a lost status remembered.
+                self.say("STATUS LOST");
+                self.resource.status = None;
+                let (live, objects) = (self.live(), self.objects.clone());
+                self.oracle.forget_unremembered(&live, &objects);
+            }
+            Event::DeleteTarget => {
+                self.say("TARGETS DELETED");
+                let written: Vec<_> = self.status().targets.iter().map(|target| target_id(&target.name)).collect();
+                for id in self.objects.keys().filter(|id| !written.contains(id)) {
+                    self.oracle.forget_target(id);
+                }
+                self.objects.clear();
+                if self.resource.status.is_none() {
+                    let live = self.live();
+                    self.oracle.forget_unremembered(&live, &Default::default());
+                }
+            }
+            Event::AlterTarget => {
+                self.say("TARGET ALTERED");
+                for held in self.objects.values_mut() {
+                    held.content.data.insert("other".into(), "x".into());
+                    held.resource_version.push('0');
+                }
+            }
+            Event::TakeTarget(taken) => {
+                self.say(format!("TARGET FOREIGN {taken}"));
+                self.foreign_objects.clear();
+                if *taken && !self.objects.contains_key(&target_id("second")) {
+                    self.foreign_objects.push(target_id("second"));
+                }
+            }
+            Event::FailTargets(fail) => {
+                self.say(format!("TARGETS FAIL {fail}"));
+                self.targets_fail = *fail;
+            }
+            Event::AddEntry(index, timing) => {
+                let new = entry(*index, *timing);
+                let mut entries = self.resource.spec.keys.clone();
+                if entries.iter().all(|entry| entry.name != new.name) && entries.len() < 5 {
+                    self.say(format!("ADD {} {:?}", new.name, new.rotation));
+                    entries.push(new);
+                    self.edit(|spec| set_entries(spec, entries));
+                    self.keep_revocable();
+                }
+            }
+            Event::DropEntry(index) => {
+                let name = entry(*index, 0).name;
+                let entries: Vec<_> = self.resource.spec.keys.iter().filter(|entry| entry.name != name).cloned().collect();
+                self.say(format!("DROP {name}"));
+                self.edit(|spec| set_entries(spec, entries));
+            }
+            Event::Retime(index, timing) => {
+                let name = entry(*index, 0).name;
+                self.say(format!("RETIME {name} {timing}"));
+                self.edit(|spec| {
+                    if let Some(entry) = spec.keys.iter_mut().find(|entry| entry.name == name) {
+                        retime(entry, *timing);
+                    }
+                });
+            }
+            Event::Sign(index) => {
+                let name = entry(*index, 0).name;
+                if self.resource.spec.signer.is_some() && self.resource.spec.keys.iter().any(|entry| entry.name == name && can_sign(entry))
+                {
+                    self.say(format!("SIGNER {name}"));
+                    self.edit(|spec| spec.signer = Some(name));
+                }
+            }
+            Event::Revoke(index) => {
+                let kids: Vec<_> = self.live().iter().chain(&self.staged()).filter_map(|key| key.kid().map(str::to_owned)).collect();
+                if !kids.is_empty() {
+                    let kid = kids[index % kids.len()].clone();
+                    self.say(format!("REVOKE {kid}"));
+                    self.edit(|spec| {
+                        if !spec.revoke.contains(&kid) {
+                            spec.revoke.push(kid);
+                        }
+                    });
+                    self.keep_revocable();
+                }
+            }
+            Event::RevokeNone => {
+                self.say("REVOKE NONE");
+                self.edit(|spec| spec.revoke.clear());
+            }
+            Event::RotateAt(offset) => {
+                let at = self.now + SignedDuration::from_secs(*offset);
+                self.say(format!("ROTATE AT {at:.0}"));
+                self.resource.annotations_mut().insert(ROTATE_AT_ANNOTATION.into(), format!("{at:.0}"));
+            }
+            Event::ChangeSecret(index) => {
+                let key = self.store.generator().generate("ES256").expect("a key").with("alg", "ES256");
+                self.say(format!("SECRET {} {key:?}", SECRETS[*index]));
+                self.store_secret(SECRETS[*index], &key);
+            }
+            Event::RemoveSecret(index) => {
+                self.say(format!("SECRET {} REMOVED", SECRETS[*index]));
+                self.secrets.remove(SECRETS[*index]);
+            }
+            Event::LabelSecret(index, labelled) => {
+                self.say(format!("SECRET {} LABELLED {labelled}", SECRETS[*index]));
+                if let Some(secret) = self.secrets.get_mut(SECRETS[*index]) {
+                    secret.1 = *labelled;
+                }
+            }
+            Event::Unmanaged(delete) => {
+                self.say(format!("UNMANAGED delete={delete}"));
+                self.edit(|spec| spec.unmanaged_keys = Some(if *delete { UnmanagedKeys::Delete } else { UnmanagedKeys::Keep }));
+            }
+            Event::Targets(count) => {
+                self.say(format!("TARGETS {count}"));
+                let names = ["payments-jwks", "second"];
+                names.iter().skip(*count).for_each(|name| self.oracle.forget_target(&target_id(name)));
+                let targets = names.iter().take(*count).map(|name| target(name)).collect();
+                self.edit(|spec| spec.publish = Some(targets));
+            }
+            Event::Observe(observe) => {
+                self.say(format!("OBSERVE {observe}"));
+                self.edit(|spec| spec.mode = Some(if *observe { Mode::Observe } else { Mode::Enforce }));
+            }
+            Event::Clock(seconds) => {
+                self.say(format!("CLOCK {seconds}"));
+                self.clock = SignedDuration::from_secs(*seconds);
+            }
+        }
+    }
+
+    /// The API server refuses a kid that stands both in `keys` and in `revoke`.
+    fn keep_revocable(&mut self) {
+        let named: Vec<_> = self.resource.spec.keys.iter().filter_map(explicit_kid).collect();
+        self.edit(|spec| spec.revoke.retain(|kid| !named.contains(kid)));
+    }
+
+    fn any_kid(&self, index: usize) -> Option<String> {
+        let live = self.live();
+        if live.is_empty() { None } else { live[index % live.len()].kid().map(str::to_owned) }
+    }
+
+    fn any_staged_kid(&self, index: usize) -> Option<String> {
+        let staged = self.staged();
+        if staged.is_empty() { None } else { staged[index % staged.len()].kid().map(str::to_owned) }
+    }
+
+    /// Somebody stores another key under an existing kid.
+    fn replace(&mut self, index: usize, shape: impl FnOnce(Jwk) -> Jwk) {
+        let Some(kid) = self.any_kid(index) else { return };
+        self.outsider(&format!("replaces {kid}"), |store| {
+            let key = store.generator().generate("ES256").expect("a key").with("kid", kid.as_str()).with("use", "sig");
+            store.put_key(SET, &shape(key)).expect("stored");
+        });
+    }
+}
+
+/// The kid that an entry writes out.
+fn explicit_kid(entry: &KeySource) -> Option<String> {
+    let public = entry.public.as_ref().map(|public| public.kid.clone());
+    public.or_else(|| entry.import.as_ref().and_then(|import| import.kid.clone()))
+}
