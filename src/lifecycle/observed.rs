@@ -15,15 +15,15 @@ use crate::jwk::{Jwk, JwkSet};
 
 /// Beyond this difference between our clock and the admin API's nothing is timed.
 const CLOCK_TOLERANCE: SignedDuration = SignedDuration::from_secs(60);
-/// A reading of the live set this old no longer counts as one made right before a write.
-const FRESHNESS: SignedDuration = SignedDuration::from_secs(2);
+/// A reading of the live set this old no longer counts as one made right before a write, even if nothing was done since.
+const FRESHNESS: SignedDuration = SignedDuration::from_secs(1);
 
 /// Everything that a decision needs to know about the world.
 #[derive(Clone, Debug)]
 pub struct Observed {
     /// The remote set in its own order, newest first. The first private key signs.
     pub live: JwkSet,
-    /// When `live` was read, if nothing was written to it since.
+    /// When `live` was read, if nothing was done since: every step takes time in which somebody else may write.
     pub live_read_at: Option<Timestamp>,
     /// Whether a private key was written since the order of the live set was read: on MySQL, which counts whole seconds, it may not stand in
     /// front.
@@ -163,6 +163,7 @@ impl Observed {
     pub fn staged_was_read(&mut self, staged: JwkSet, server_time: Option<Timestamp>, now: Timestamp) {
         self.staged = Some(staged);
         self.staged_read_at = Some(now);
+        self.live_read_at = None;
         self.note_server_time(server_time, now);
     }
 
@@ -181,6 +182,7 @@ impl Observed {
         staged.keys.retain(|other| other.kid() != key.kid());
         staged.keys.insert(0, key);
         self.staged_read_at = None;
+        self.live_read_at = None;
         self.note_server_time(server_time, now);
     }
 
@@ -235,6 +237,13 @@ impl Observed {
         self.reserved.extend(planned);
         self.record = record.clone();
         self.stored = record;
+        self.live_read_at = None;
+    }
+
+    /// Folds in what is where a target was written or removed.
+    pub fn target_was_written(&mut self, id: TargetId, state: TargetState) {
+        self.targets.insert(id, state);
+        self.live_read_at = None;
     }
 
     /// The key that the Secret of entry `name` holds.

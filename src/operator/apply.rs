@@ -86,11 +86,11 @@ pub(super) async fn apply(step: Step, desired: &Desired, seen: &mut Observed, pa
         }
         Step::WriteTarget { id, content, replaces } => {
             let state = targets::write(&pass.resource, &id, &content, replaces.as_deref(), pass.cx).await;
-            seen.targets.insert(id, state);
+            seen.target_was_written(id, state);
         }
         Step::RemoveTarget { id, uid } => {
             let state = targets::remove(&pass.resource, &id, &uid, pass.cx).await;
-            seen.targets.insert(id, state);
+            seen.target_was_written(id, state);
         }
     }
     if let Some(notice) = notice {

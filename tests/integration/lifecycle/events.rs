@@ -62,6 +62,7 @@ fn faults() -> impl Strategy<Value = Fault> {
         1 => Just(Fault::Refused),
         1 => Just(Fault::LostReply),
         1 => (1..LATE).prop_map(Fault::Late),
+        1 => (0..12usize).prop_map(Fault::Disturbed),
     ]
 }
 

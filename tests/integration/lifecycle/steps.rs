@@ -38,7 +38,7 @@ impl World {
                 let uid = replaces.as_ref().map_or_else(|| format!("target-{}", self.version), |held| held.uid.clone());
                 let held = HeldTarget { uid, resource_version: self.version.to_string(), content: (**content).clone() };
                 if self.foreign_objects.contains(id) {
-                    seen.targets.insert(id.clone(), TargetState::Foreign);
+                    seen.target_was_written(id.clone(), TargetState::Foreign);
                     return;
                 }
                 // An observer mirrors what is there, but for keys that were recorded before it was made one.
@@ -60,12 +60,12 @@ impl World {
                     let (live, status) = (self.live(), self.status());
                     self.oracle.forget_unrecorded(&live, &self.objects, &status);
                 }
-                seen.targets.insert(id.clone(), TargetState::Held(held));
+                seen.target_was_written(id.clone(), TargetState::Held(held));
                 self.oracle.note_published(&self.live(), &self.objects, self.resource.status.as_ref());
             }
             Step::RemoveTarget { id, .. } => {
                 self.objects.remove(id);
-                seen.targets.insert(id.clone(), TargetState::Absent);
+                seen.target_was_written(id.clone(), TargetState::Absent);
             }
             Step::CreateKey { .. } | Step::CreateSymmetricKey { .. } | Step::PutKey { .. } | Step::ImportKey { .. } => {
                 if let Step::ImportKey { name, key, .. } = step

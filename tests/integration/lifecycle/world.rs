@@ -39,6 +39,8 @@ pub enum Fault {
     LostReply,
     /// No answer; the step takes effect this many seconds later.
     Late(i64),
+    /// The step is taken, and right after it an outsider changes the set.
+    Disturbed(usize),
 }
 
 /// A write that was sent and not answered.
@@ -348,7 +350,7 @@ impl World {
                 _ if matches!(step, Step::WriteTarget { .. }) && (fault == Fault::Refused || self.targets_fail) => {
                     let Step::WriteTarget { id, .. } = step else { unreachable!("a write of a target") };
                     let last = self.objects.get(&id).cloned().map(Box::new);
-                    seen.targets.insert(id, TargetState::Failed { why: "refused".into(), last });
+                    seen.target_was_written(id, TargetState::Failed { why: "refused".into(), last });
                 }
                 Fault::Refused => {
                     self.staged_is_empty = false;
@@ -388,6 +390,10 @@ impl World {
                     self.report(&desired, &seen, &Outcome::Failed(failure));
                     return End::Stopped;
                 }
+                Fault::Disturbed(kind) => {
+                    self.take(&step, &desired, &mut seen);
+                    self.disturb(kind);
+                }
                 Fault::None | Fault::LostReply | Fault::Late(_) => self.take(&step, &desired, &mut seen),
             }
         }
@@ -401,6 +407,19 @@ impl World {
         self.oracle.check_status(&status, &self.store, &self.secret_keys());
         self.resource.status = Some(status);
         self.oracle.note_published(&self.live(), &self.objects, self.resource.status.as_ref());
+    }
+
+    /// An outsider changes the set in the middle of a pass.
+    fn disturb(&mut self, kind: usize) {
+        let live = self.live();
+        let kid = live.get(kind / 3 % live.len().max(1)).and_then(|key| key.kid().map(str::to_owned));
+        self.outsider(&format!("changes the set meanwhile ({kind})"), |store| match (kind % 3, kid) {
+            (0, Some(kid)) => store.delete_key(SET, &kid),
+            (1, _) => store.delete_set(SET),
+            _ => {
+                store.create(SET, None, "ES256", "").expect("a key");
+            }
+        });
     }
 
     /// An outsider changes the set.
