@@ -10,7 +10,8 @@ use super::{
     decode,
     error::{Error, ErrorKind},
     operation::{Call, Operation},
-    transport::{Received, Transport},
+    received::Received,
+    transport::Transport,
 };
 use crate::jwk::{Jwk, JwkSet};
 

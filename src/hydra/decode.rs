@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::{
     error::{Error, ErrorKind},
     operation::Call,
-    transport::Received,
+    received::Received,
 };
 use crate::jwk::{Jwk, JwkSet};
 

@@ -22,6 +22,7 @@ mod decode;
 pub mod emulator;
 mod error;
 mod operation;
+mod received;
 mod redact;
 mod transport;
 mod url;

@@ -3,8 +3,7 @@
 use std::time::{Duration, Instant};
 
 use backon::{BackoffBuilder as _, ExponentialBuilder};
-use http::{HeaderMap, header};
-use jiff::Timestamp;
+use http::header;
 use secrecy::{ExposeSecret as _, SecretString};
 use zeroize::Zeroizing;
 
@@ -12,6 +11,7 @@ use super::{
     decode,
     error::{Error, ErrorKind},
     operation::Call,
+    received::Received,
     redact::redact,
     url,
 };
@@ -27,25 +27,6 @@ pub(super) struct Transport {
     pub(super) token: Option<SecretString>,
     pub(super) timeout: Duration,
     pub(super) longest_answer: usize,
-}
-
-/// An answer as it came. The body may hold private keys and is overwritten when it is dropped.
-pub(super) struct Received {
-    pub(super) status: u16,
-    pub(super) headers: HeaderMap,
-    pub(super) date: Option<Timestamp>,
-    pub(super) body: Zeroizing<Vec<u8>>,
-    token: Option<SecretString>,
-}
-
-impl Received {
-    /// Words of the server, fit for a log. The token is known here, so that it is found whatever its length and its letters.
-    pub(super) fn redact(&self, words: &str) -> String {
-        match self.token.as_ref().map(|token| token.expose_secret()) {
-            Some(token) if !token.is_empty() => redact(&words.replace(token, "[redacted]")),
-            _ => redact(words),
-        }
-    }
 }
 
 impl Transport {

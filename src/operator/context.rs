@@ -20,9 +20,6 @@ use crate::{
     serve::Readiness,
 };
 
-/// How long one call to Kubernetes may take. The client repeats on its own for minutes, which is longer than a pass should hang.
-pub(super) const KUBERNETES_TIMEOUT: Duration = Duration::from_secs(30);
-
 /// What every reconcile shares.
 pub(super) struct Context {
     pub(super) client: Client,

@@ -1,8 +1,11 @@
 //! Calls to Kubernetes with a bound on their time.
 
-use std::future::Future;
+use std::{future::Future, time::Duration};
 
-use super::{context::KUBERNETES_TIMEOUT, error::PassError};
+use super::error::PassError;
+
+/// How long one call to Kubernetes may take. The client repeats on its own for minutes, which is longer than a pass should hang.
+const KUBERNETES_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Runs one call. `action` completes the sentence "cannot …".
 pub(super) async fn call<T>(action: &'static str, call: impl Future<Output = kube::Result<T>>) -> Result<T, PassError> {

@@ -9,10 +9,9 @@ use std::{
 
 use backon::{BackoffBuilder as _, ExponentialBackoff, ExponentialBuilder};
 
-use super::sources::KnownSource;
 use crate::{
-    api::JsonWebKeySet,
-    lifecycle::{HeldTarget, TargetId},
+    api::{Import, JsonWebKeySet},
+    lifecycle::{HeldTarget, SourceState, TargetId},
 };
 
 /// The first pause after a failure.
@@ -24,6 +23,14 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(300);
 #[derive(Default)]
 pub(super) struct Memory {
     resources: Mutex<HashMap<String, Remembered>>,
+}
+
+/// What was read of one Secret, and from which version of it.
+#[derive(Clone)]
+pub(super) struct KnownSource {
+    pub(super) version: String,
+    pub(super) import: Import,
+    pub(super) state: SourceState,
 }
 
 #[derive(Default)]

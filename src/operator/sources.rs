@@ -6,20 +6,12 @@ use k8s_openapi::api::core::v1::Secret;
 use kube::{Api, ResourceExt as _, core::PartialObjectMeta, runtime::reflector::ObjectRef};
 use zeroize::Zeroize as _;
 
-use super::{context::Context, error::PassError, kubernetes::call, pass::Pass};
+use super::{context::Context, error::PassError, kubernetes::call, memory::KnownSource, pass::Pass};
 use crate::{
     api::{IMPORT_LABEL, Import, JsonWebKeySet},
     jwk::Jwk,
     lifecycle::{self, Desired, SecretContent, Source, SourceKey, SourceState},
 };
-
-/// What was read of one Secret, and from which version of it.
-#[derive(Clone)]
-pub(super) struct KnownSource {
-    version: String,
-    import: Import,
-    state: SourceState,
-}
 
 /// What is where the entries import their keys from, by entry name.
 pub(super) async fn observe(desired: &Desired, pass: &Pass<'_>) -> BTreeMap<String, SourceState> {

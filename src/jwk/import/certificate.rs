@@ -6,7 +6,7 @@ use pkcs8::SubjectPublicKeyInfoRef;
 use serde_json::Value;
 use x509_cert::Certificate;
 
-use super::{ImportError, section};
+use super::{ImportError, public};
 use crate::jwk::Jwk;
 
 /// The longest chain that is taken over.
@@ -17,7 +17,7 @@ pub(super) fn key(certificate: &[u8]) -> Result<Jwk, ImportError> {
     let damaged = |_| ImportError::MalformedSection { label: "CERTIFICATE" };
     let certificate = Certificate::from_der(certificate).map_err(damaged)?;
     let info = certificate.tbs_certificate().subject_public_key_info().to_der().map_err(damaged)?;
-    section::public(&SubjectPublicKeyInfoRef::try_from(&info[..]).map_err(|_| ImportError::MalformedSection { label: "CERTIFICATE" })?)
+    public::key(&SubjectPublicKeyInfoRef::try_from(&info[..]).map_err(|_| ImportError::MalformedSection { label: "CERTIFICATE" })?)
 }
 
 /// Gives a key its chain, whose first certificate must hold the same public key. Whether the chain is trusted or expired is for others to say.

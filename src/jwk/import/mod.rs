@@ -3,6 +3,7 @@
 mod certificate;
 mod document;
 mod error;
+mod public;
 mod section;
 
 use serde_json::Value;

@@ -1,38 +1,37 @@
 //! PEM sections (RFC 7468), and the keys inside them.
 
 use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair as _};
-use der::{Decode as _, asn1::ObjectIdentifier, oid::db};
+use der::Decode as _;
 use pem::Pem;
-use pkcs1::{RsaPrivateKey, RsaPublicKey};
-use pkcs8::{PrivateKeyInfoRef, SubjectPublicKeyInfoRef, spki::AlgorithmIdentifierRef};
+use pkcs1::RsaPrivateKey;
+use pkcs8::{PrivateKeyInfoRef, SubjectPublicKeyInfoRef};
 use sec1::{EcParameters, EcPrivateKey};
 use zeroize::Zeroize as _;
 
-use super::{ImportError, certificate, encoded, key_of};
+use super::{
+    ImportError, certificate, encoded, key_of,
+    public::{self, EC, ED25519, RSA, curve_named, curve_of, unsupported},
+};
 use crate::jwk::{Jwk, validate::curve};
-
-const RSA: ObjectIdentifier = db::rfc5912::RSA_ENCRYPTION;
-const EC: ObjectIdentifier = db::rfc5912::ID_EC_PUBLIC_KEY;
-const ED25519: ObjectIdentifier = db::rfc8410::ID_ED_25519;
 
 /// The key of a PEM document: its only private key, with the certificates if there are some; else its only public key; else that of its first
 /// certificate.
 pub(super) fn key(document: &[u8]) -> Result<Jwk, ImportError> {
-    let (mut private, mut public, mut certificates) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut private, mut published, mut certificates) = (Vec::new(), Vec::new(), Vec::new());
     for section in Sections::parse(document)?.0.iter() {
         match read(section)? {
             Content::Private(key) => private.push(key),
-            Content::Public(key) => public.push(key),
+            Content::Public(key) => published.push(key),
             Content::Certificate => certificates.push(section.contents().to_vec()),
             Content::Nothing => {}
         }
     }
     let count = private.len();
-    let key = match (private.pop(), public.pop()) {
+    let key = match (private.pop(), published.pop()) {
         (Some(_), _) if count > 1 => return Err(ImportError::SeveralPrivateKeys { count }),
         (Some(key), _) => key,
-        (None, Some(_)) if !public.is_empty() => {
-            return Err(ImportError::SeveralKeys { count: public.len() + 1, kids: "no kids".to_owned() });
+        (None, Some(_)) if !published.is_empty() => {
+            return Err(ImportError::SeveralKeys { count: published.len() + 1, kids: "no kids".to_owned() });
         }
         (None, Some(key)) => key,
         (None, None) => match certificates.first() {
@@ -87,9 +86,9 @@ fn read(section: &Pem) -> Result<Content, ImportError> {
         "EC PRIVATE KEY" => ec_private(bytes, None, "EC PRIVATE KEY").map(Content::Private),
         "PUBLIC KEY" => {
             let info = SubjectPublicKeyInfoRef::from_der(bytes).map_err(|_| ImportError::MalformedSection { label: "PUBLIC KEY" })?;
-            public(&info).map(Content::Public)
+            public::key(&info).map(Content::Public)
         }
-        "RSA PUBLIC KEY" => rsa_public(bytes, "RSA PUBLIC KEY").map(Content::Public),
+        "RSA PUBLIC KEY" => public::rsa(bytes, "RSA PUBLIC KEY").map(Content::Public),
         "CERTIFICATE" => Ok(Content::Certificate),
         "EC PARAMETERS" => Ok(Content::Nothing),
         "ENCRYPTED PRIVATE KEY" => Err(ImportError::Encrypted),
@@ -163,45 +162,4 @@ fn ec_private(bytes: &[u8], curve: Option<&'static str>, label: &'static str) ->
     // The point follows from the private value; what stands beside it may be there or not.
     let (x, y) = curve.point(&d).ok_or_else(damaged)?;
     Ok(key_of([("kty", "EC".to_owned()), ("crv", crv.to_owned()), ("x", encoded(&x)), ("y", encoded(&y)), ("d", encoded(&d))]))
-}
-
-/// A public key as certificates hold it (RFC 5280 section 4.1.2.7).
-pub(super) fn public(info: &SubjectPublicKeyInfoRef<'_>) -> Result<Jwk, ImportError> {
-    let label = "PUBLIC KEY";
-    let damaged = || ImportError::MalformedSection { label };
-    let bits = info.subject_public_key.as_bytes().ok_or_else(damaged)?;
-    if info.algorithm.oid == RSA {
-        rsa_public(bits, label)
-    } else if info.algorithm.oid == EC {
-        let crv = curve_of(&info.algorithm)?;
-        let curve = curve::named(crv).ok_or(ImportError::UnsupportedCurve)?;
-        let (x, y) = curve.coordinates(bits).ok_or_else(damaged)?;
-        Ok(key_of([("kty", "EC".to_owned()), ("crv", crv.to_owned()), ("x", encoded(&x)), ("y", encoded(&y))]))
-    } else if info.algorithm.oid == ED25519 {
-        Ok(key_of([("kty", "OKP".to_owned()), ("crv", "Ed25519".to_owned()), ("x", encoded(bits))]))
-    } else {
-        Err(unsupported(info.algorithm.oid))
-    }
-}
-
-fn rsa_public(bytes: &[u8], label: &'static str) -> Result<Jwk, ImportError> {
-    let key = RsaPublicKey::from_der(bytes).map_err(|_| ImportError::MalformedSection { label })?;
-    let part = |value: &der::asn1::UintRef<'_>| encoded(value.as_bytes());
-    Ok(key_of([("kty", "RSA".to_owned()), ("n", part(&key.modulus)), ("e", part(&key.public_exponent))]))
-}
-
-fn curve_of(algorithm: &AlgorithmIdentifierRef<'_>) -> Result<&'static str, ImportError> {
-    algorithm.parameters_oid().map_err(|_| ImportError::UnsupportedCurve).and_then(curve_named)
-}
-
-fn curve_named(oid: ObjectIdentifier) -> Result<&'static str, ImportError> {
-    [(db::rfc5912::SECP_256_R_1, "P-256"), (db::rfc5912::SECP_384_R_1, "P-384"), (db::rfc5912::SECP_521_R_1, "P-521")]
-        .into_iter()
-        .find_map(|(known, crv)| (known == oid).then_some(crv))
-        .ok_or(ImportError::UnsupportedCurve)
-}
-
-fn unsupported(oid: ObjectIdentifier) -> ImportError {
-    let other_edwards = [db::rfc8410::ID_X_25519, db::rfc8410::ID_X_448, db::rfc8410::ID_ED_448];
-    if other_edwards.contains(&oid) { ImportError::UnsupportedCurve } else { ImportError::UnsupportedKind }
 }
