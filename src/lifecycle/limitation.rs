@@ -83,6 +83,32 @@ fn looks_like_an_issuer(set: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{
+        api::{AccessRule, AdminApiSpec, Generate, JsonWebKeySet, JsonWebKeySetSpec, KeySource, Rotation},
+        lifecycle::validate,
+    };
+
+    fn told(set: &str, alg: Algorithm, interval: bool) -> Vec<String> {
+        let day = std::time::Duration::from_secs(86_400);
+        let rotation = interval.then(|| Rotation { interval: Some(day.into()), ..Rotation::default() });
+        let entry = KeySource { name: "signing".into(), generate: Some(Generate { alg, key_use: None }), rotation, ..KeySource::default() };
+        let resource = JsonWebKeySet::new("x", JsonWebKeySetSpec { set: Some(set.into()), keys: vec![entry], ..Default::default() });
+        let api = AdminApiSpec { access: vec![AccessRule { namespaces: None, sets: vec![set.into()] }], ..AdminApiSpec::default() };
+        limitations(&validate(&resource, &api).expect("granted and valid"))
+    }
+
+    #[test]
+    fn hydras_own_sets_have_limits_of_their_own() {
+        let own = "hydra.openid.id-token";
+        assert!(
+            told(own, Algorithm::RS256, true)[0].contains("refresh token chains")
+                && told(own, Algorithm::RS256, true)[0].contains("id_token_hint")
+        );
+        assert!(told(own, Algorithm::EdDSA, false)[0].contains("cannot check an id_token_hint"));
+        assert_eq!(told(own, Algorithm::RS256, false), Vec::<String>::new());
+        assert_eq!(told("shop.payments", Algorithm::EdDSA, true), Vec::<String>::new());
+        assert!(told("accounts.example.com", Algorithm::ES256, false)[0].contains("Hydra drops the grant"));
+    }
 
     #[test]
     fn an_issuer_is_told_from_a_set() {
