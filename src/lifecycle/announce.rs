@@ -56,7 +56,6 @@ impl Assessor<'_> {
         self.explained.insert(kid.to_owned());
         if candidate.is_emergency {
             let rank = if candidate.is_announced { Rank::Emergency } else { Rank::Create };
-            self.fills_gap = true;
             self.add(rank, candidate.activation);
         } else if candidate.is_announced {
             let is_in_set = live.is_some_and(|live| live.public_thumbprint() == candidate.thumbprint);

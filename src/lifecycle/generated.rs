@@ -1,5 +1,7 @@
 //! The keys of an entry that generates them: the one that serves, the one that waits, the one that has to be made.
 
+use jiff::{SignedDuration, Timestamp};
+
 use super::{
     announce::Candidate,
     desired::Entry,
@@ -20,7 +22,7 @@ impl Assessor<'_> {
         if let Some(serving) = &serving {
             self.serve(&entry.name, &serving.kid);
         }
-        let has_successor = match self.staged_successor(&entry.name, alg, key_use, serving.as_ref()) {
+        let has_successor = match self.staged_successor(entry, alg, key_use, serving.as_ref()) {
             Some((slot, key)) => {
                 self.promote(entry, alg, slot, key, serving.as_ref());
                 true
@@ -42,7 +44,7 @@ impl Assessor<'_> {
     }
 
     /// The staged key that shall serve next: newer than the one that serves, and the very key that was recorded and published under its kid.
-    fn staged_successor(&self, name: &str, alg: Algorithm, key_use: KeyUse, serving: Option<&Serving>) -> Option<(Slot, Jwk)> {
+    fn staged_successor(&self, entry: &Entry, alg: Algorithm, key_use: KeyUse, serving: Option<&Serving>) -> Option<(Slot, Jwk)> {
         let candidates = self.seen.staged_keys().iter().filter_map(|key| {
             let kid = key.kid()?;
             let (owner, slot) = kid::parse_generated(&self.desired.set, kid)?;
@@ -51,7 +53,8 @@ impl Assessor<'_> {
             let published = self.remembered.get(kid).and_then(|public| public.thumbprint().ok());
             let thumbprint = key.public_thumbprint();
             let is_genuine = recorded.or(published.as_ref()).is_none_or(|known| thumbprint.as_ref() == Some(known));
-            let is_successor = owner == name
+            let is_successor = owner == entry.name
+                && serving.is_none_or(|serving| !self.is_passed_over(entry, slot, serving))
                 && key.is_private()
                 && fits(key, alg, key_use)
                 && !self.desired.revoked.contains(kid)
@@ -74,7 +77,9 @@ impl Assessor<'_> {
             thumbprint: key.public_thumbprint(),
             is_announced: !is_direct(entry, key.key_use()) && !alg.is_symmetric(),
             is_emergency: self.is_emergency_of(&entry.name),
-            not_before: is_regular.then(|| asked.map_or(slot.time(), |asked| asked.min(slot.time()))),
+            not_before: serving
+                .filter(|_| is_regular)
+                .map(|serving| self.starts(entry, slot, serving).min(asked.unwrap_or(Timestamp::MAX))),
             is_held_back: is_regular && entry.timing.interval.is_none() && asked.is_none(),
             activation: Step::PutKey { key: Box::new(key), cause: PutCause::Activated },
         };
@@ -88,7 +93,7 @@ impl Assessor<'_> {
         let slot = match serving.filter(|serving| serving.fits) {
             Some(serving) => {
                 let Some(due) = self.due(entry, serving) else { return false };
-                let ahead = if is_direct { jiff::SignedDuration::ZERO } else { entry.timing.prepublish };
+                let ahead = if is_direct { SignedDuration::ZERO } else { entry.timing.prepublish };
                 let start = due.saturating_sub(ahead).unwrap_or(due);
                 self.note_rotation(Some(due));
                 if self.timed().is_none_or(|now| now < start) {
@@ -102,7 +107,6 @@ impl Assessor<'_> {
         let is_emergency = self.is_emergency_of(name);
         let place = self.place(is_emergency || is_direct);
         let rank = if is_emergency && !is_direct { Rank::Emergency } else { Rank::Create };
-        self.fills_gap |= is_emergency;
         let cause = match (serving, self.newest_slot(name)) {
             (Some(_), _) => CreateCause::Successor,
             (None, Some(_)) => CreateCause::Lost,
@@ -125,7 +129,7 @@ impl Assessor<'_> {
 
     /// When the first key of an entry starts: in the very first pass the resource's creation, so that its kid can be derived again; else now,
     /// even by a clock that is not trusted: a wrong time in a kid does no harm, a kid used twice does.
-    fn first_start(&self) -> jiff::Timestamp {
+    fn first_start(&self) -> Timestamp {
         if is_first_pass(self.seen) { self.desired.created } else { self.now.max(self.desired.created) }
     }
 

@@ -117,8 +117,6 @@ pub(super) struct Assessor<'world> {
     pub(super) lacks_private_key: bool,
     /// The entry that can put a private key into the set now.
     pub(super) capable: Option<String>,
-    /// Whether it does.
-    pub(super) fills_gap: bool,
     pub(super) next_rotation: Option<Timestamp>,
     pub(super) steps: Vec<(Rank, Step)>,
     pub(super) troubles: Vec<Trouble>,
@@ -192,7 +190,6 @@ pub fn assess(desired: &Desired, seen: &Observed, now: Timestamp) -> Assessment 
         kept_staged: BTreeSet::new(),
         lacks_private_key: false,
         capable: None,
-        fills_gap: false,
         next_rotation: None,
         steps: Vec::new(),
         troubles: Vec::new(),

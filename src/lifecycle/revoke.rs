@@ -19,12 +19,11 @@ impl Assessor<'_> {
         }
     }
 
-    /// Takes revoked keys out of both sets. If the last private key is among them, whoever can take its place does so first; if nobody can,
-    /// it goes all the same.
+    /// Takes revoked keys out of both sets. If the last private key is among them, whoever can take its place does so first, by its rank; if
+    /// nobody can, it goes all the same.
     pub(super) fn revoke(&mut self) {
         let is_revoked = |key: &&Jwk| key.kid().is_some_and(|kid| self.desired.revoked.contains(kid));
-        let awaits_successor = self.lacks_private_key && self.fills_gap;
-        let live = self.seen.live.keys.iter().filter(is_revoked).filter(|key| !(key.is_private() && awaits_successor));
+        let live = self.seen.live.keys.iter().filter(is_revoked);
         let staged = self.seen.staged_keys().iter().filter(is_revoked);
         let places = live.map(|key| (Place::Live, key)).chain(staged.map(|key| (Place::Staged, key)));
         let steps: Vec<_> = places

@@ -54,6 +54,19 @@ impl Assessor<'_> {
         asked.is_some_and(|asked| asked > serving.slot.time() && slot.time() >= Slot::at(asked).time())
     }
 
+    /// When the successor at `slot` starts: at its slot. Behind a key whose slot lies in the future, made under a wrong clock, slots say nothing.
+    pub(super) fn starts(&self, entry: &Entry, slot: Slot, serving: &Serving) -> Timestamp {
+        let due = self.due(entry, serving).filter(|_| serving.slot.time() > self.now);
+        due.map_or(slot.time(), |due| due.min(slot.time()))
+    }
+
+    /// Whether a successor waits for nothing: its entry is not rotated by itself any more, and somebody asks for a newer one now.
+    pub(super) fn is_passed_over(&self, entry: &Entry, slot: Slot, serving: &Serving) -> bool {
+        let start = self.asked(serving).and_then(|asked| asked.checked_sub(entry.timing.prepublish).ok());
+        let is_asked_for = start.is_some_and(|start| self.timed().is_some_and(|now| start <= now));
+        serving.fits && entry.timing.interval.is_none() && is_asked_for && !self.answers_annotation(slot, serving)
+    }
+
     /// Tells of an annotation that is not carried out as it stands, and remembers one that is.
     pub(super) fn note_annotation(&mut self, serving: &[(Serving, bool)]) {
         let Some(rotate_at) = self.desired.rotate_at.clone() else { return };

@@ -6,5 +6,6 @@ mod events;
 mod histories;
 pub(crate) mod oracle;
 mod rotation;
+mod staging;
 mod steps;
 mod world;
