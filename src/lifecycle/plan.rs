@@ -11,7 +11,7 @@ use super::{
     Desired, Observed, deletion,
     kid::{self, Slot},
     limitation,
-    record::Record,
+    record::{KeyRecord, Record},
     step::{DeleteCause, Place, PutCause, Step},
     target::TargetId,
 };
@@ -302,7 +302,7 @@ pub fn next(desired: &Desired, seen: &Observed, now: Timestamp) -> Option<Step> 
         let is_order_open = seen.order_is_unread && seen.private_keys().nth(1).is_some();
         return is_order_open.then_some(Step::ReadLive);
     };
-    if loses_announcement(&seen.stored, &assessment.record) || must_be_stored_ahead(desired, seen, &assessment.record, &step) {
+    if holds_outdated_time(&seen.stored, &assessment.record) || must_be_stored_ahead(desired, seen, &assessment.record, &step) {
         return Some(Step::StoreRecord(Box::new(assessment.record)));
     }
     Some(guarded(seen, step, now))
@@ -313,10 +313,15 @@ fn needs_staged(step: &Step) -> bool {
     matches!(step, Step::CreateKey { place: Place::Staged, .. } | Step::CreateSymmetricKey { place: Place::Staged, .. })
 }
 
-/// Whether the status tells of an announcement that is not there any more. It must not, before it is repaired: after a crash the time without
-/// it would count.
-fn loses_announcement(stored: &Record, record: &Record) -> bool {
-    stored.keys.iter().any(|(kid, key)| key.announced_at.is_some() && record.keys.get(kid).is_some_and(|now| now.announced_at.is_none()))
+/// Whether the status tells of an announcement that is not there any more, or of the retirement of a key that may have signed since. It must
+/// not, before that is repaired: after it, and after a crash, the time in between would count.
+fn holds_outdated_time(stored: &Record, record: &Record) -> bool {
+    stored.keys.iter().any(|(kid, key)| {
+        let is_outdated = |now: &KeyRecord| {
+            (key.announced_at.is_some() && now.announced_at.is_none()) || (key.retired_at.is_some() && now.retired_at.is_none())
+        };
+        record.keys.get(kid).is_some_and(is_outdated)
+    })
 }
 
 /// The next write of a target, when a remote step has failed and the others shall not wait for it.

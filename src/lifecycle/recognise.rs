@@ -128,7 +128,8 @@ impl Assessor<'_> {
             *record = KeyRecord::new(None, KeyState::Unmanaged);
         }
         record.thumbprint = key.public_thumbprint();
-        if key.is_private() && key.public_half().is_some() {
+        // What retires in place stays retired.
+        if key.is_private() && key.public_half().is_some() && key.key_use() != Some("enc") {
             record.retired_at = None;
         }
     }

@@ -1,24 +1,14 @@
 //! Single histories that are worth their own name.
 
 use jwk_operator::{
-    api::{self, Algorithm, JsonWebKeySetSpec, KeySource},
+    api::{self, Algorithm, JsonWebKeySetSpec},
     lifecycle::{self, Step},
 };
 
-use super::world::{End, Fault, LATE, SET, World};
-
-fn generated(names: &[&str]) -> JsonWebKeySetSpec {
-    let keys = names.iter().map(|name| KeySource {
-        name: (*name).into(),
-        generate: Some(api::Generate { alg: Algorithm::ES256, key_use: None }),
-        ..KeySource::default()
-    });
-    JsonWebKeySetSpec { keys: keys.collect(), signer: (names.len() > 1).then(|| names[0].to_owned()), ..JsonWebKeySetSpec::default() }
-}
-
-fn kids(world: &World) -> Vec<String> {
-    world.live().iter().filter_map(|key| key.kid().map(str::to_owned)).collect()
-}
+use super::{
+    entries::{generated, unannounced},
+    world::{End, Fault, LATE, SET, World, kids},
+};
 
 #[test]
 fn a_fresh_key_is_named_after_the_creation_of_its_resource() {
@@ -28,15 +18,6 @@ fn a_fresh_key_is_named_after_the_creation_of_its_resource() {
     assert_eq!(kids(&world), ["shop.payments.signing.20261123T120000Z"]);
     assert!(world.is_ready());
     assert_eq!(world.pass(&[]), End::Done(0));
-}
-
-/// The same without announcing.
-fn unannounced(names: &[&str]) -> JsonWebKeySetSpec {
-    let mut spec = generated(names);
-    for entry in &mut spec.keys {
-        entry.rotation = Some(api::Rotation { prepublish: Some(super::entries::hours(0)), ..api::Rotation::default() });
-    }
-    spec
 }
 
 #[test]

@@ -110,3 +110,26 @@ pub fn target(name: &str) -> PublishTarget {
 pub fn target_id(name: &str) -> TargetId {
     TargetId { kind: TargetKind::ConfigMap, namespace: "shop".into(), name: name.into() }
 }
+
+/// Entries that generate ES256 keys, the first of which signs.
+pub fn generated(names: &[&str]) -> JsonWebKeySetSpec {
+    let keys = names.iter().map(|name| KeySource {
+        name: (*name).into(),
+        generate: Some(Generate { alg: Algorithm::ES256, key_use: None }),
+        ..KeySource::default()
+    });
+    JsonWebKeySetSpec { keys: keys.collect(), signer: (names.len() > 1).then(|| names[0].to_owned()), ..JsonWebKeySetSpec::default() }
+}
+
+/// The same without announcing.
+pub fn unannounced(names: &[&str]) -> JsonWebKeySetSpec {
+    with_rotation(generated(names), Rotation { prepublish: Some(hours(0)), ..Rotation::default() })
+}
+
+/// The same entries, all with this rotation.
+pub fn with_rotation(mut spec: JsonWebKeySetSpec, rotation: Rotation) -> JsonWebKeySetSpec {
+    for entry in &mut spec.keys {
+        entry.rotation = Some(rotation.clone());
+    }
+    spec
+}

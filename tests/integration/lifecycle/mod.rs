@@ -3,9 +3,9 @@
 mod cases;
 mod entries;
 mod events;
+mod fixes;
 mod histories;
 pub(crate) mod oracle;
 mod rotation;
-mod staging;
 mod steps;
 mod world;

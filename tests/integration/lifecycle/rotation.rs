@@ -8,7 +8,7 @@ use jwk_operator::{
 use kube::ResourceExt as _;
 
 use super::{
-    entries::hours,
+    entries::{hours, rotation},
     world::{End, SET, World},
 };
 
@@ -196,4 +196,24 @@ fn a_revoked_signer_gives_way_to_the_key_that_is_announced_already() {
     world.edit(|spec| spec.revoke = vec![kid_at(created)]);
     world.pass(&[]);
     assert_eq!(live(&world), [format!("*{announced}")], "{}", world.history());
+}
+
+#[test]
+fn a_key_that_is_held_back_does_not_stand_in_the_way_of_the_annotation() {
+    let mut world = World::new(rotated(8, 1, 2));
+    world.pass(&[]);
+    world.advance(7 * HOUR + 1);
+    world.pass(&[]);
+    assert_eq!(world.staged().len(), 1);
+    world.edit(|spec| spec.keys[0].rotation = rotation(6));
+    world.advance(10 * HOUR);
+    assert_eq!(world.pass(&[]), End::Done(0));
+    assert_eq!(world.staged().len(), 1, "it is kept");
+    let asked = format!("{:.0}", world.now);
+    world.resource.annotations_mut().insert(ROTATE_AT_ANNOTATION.into(), asked.clone());
+    world.pass(&[]);
+    world.advance(4 * HOUR + 1);
+    world.pass(&[]);
+    assert_eq!(world.status().signer, Some(kid_at(asked.parse().expect("a time"))), "{}", world.history());
+    assert_eq!(world.status().last_handled_rotate_at, Some(asked));
 }

@@ -98,6 +98,8 @@ pub struct World {
     pub clock: SignedDuration,
     pub oracle: Oracle,
     pub log: Vec<Logged>,
+    /// What happens once, between the first step of the next pass and its second.
+    pub meanwhile: Option<fn(&mut World)>,
     started: Timestamp,
     unanswered: Option<Timestamp>,
     in_flight_until: Option<Timestamp>,
@@ -134,6 +136,7 @@ impl World {
             clock: SignedDuration::ZERO,
             oracle,
             log: Vec::new(),
+            meanwhile: None,
             // Long before, so that nothing has to be waited for.
             started: now - SignedDuration::from_secs(10_000),
             unanswered: None,
@@ -225,6 +228,13 @@ impl World {
         seen.staged_was_read(self.store.get_set(STAGED).unwrap_or_default(), Some(self.now), self.operator_time());
         let due = lifecycle::wake(&desired, &seen, self.operator_time())?;
         Some(due.duration_since(self.operator_time()).as_secs() + 1)
+    }
+
+    /// Lets time pass until something falls due by itself, and passes.
+    pub fn pass_when_due(&mut self) -> End {
+        let seconds = self.seconds_until_due().expect("something falls due");
+        self.advance(seconds);
+        self.pass(&[])
     }
 
     pub fn delete_resource(&mut self) {
@@ -396,6 +406,9 @@ impl World {
                 }
                 Fault::None | Fault::LostReply | Fault::Late(_) => self.take(&step, &desired, &mut seen),
             }
+            if let Some(meanwhile) = self.meanwhile.take() {
+                meanwhile(self);
+            }
         }
     }
 
@@ -435,4 +448,9 @@ impl World {
             self.oracle.forget_unremembered(&after, &self.objects);
         }
     }
+}
+
+/// The kids of the live set, in its order.
+pub fn kids(world: &World) -> Vec<String> {
+    world.live().iter().filter_map(|key| key.kid().map(str::to_owned)).collect()
 }
