@@ -147,6 +147,8 @@ impl KeyRecord {
     /// Compares a live key with its record. One that can sign is active, but for one that retires in place: it stays retired.
     fn note_material(&mut self, key: &Jwk, timed: Option<Timestamp>) -> Material {
         if self.thumbprint != key.public_thumbprint() {
+            // Whoever reads the set does not find the announced key in it.
+            self.announced_at = None;
             return Material::Replaced;
         }
         if key.is_private() {

@@ -1,7 +1,7 @@
 //! Takes the steps of a pass as the shell does, watched by the oracle.
 
 use jwk_operator::{
-    api::Mode,
+    api::{KeyState, KeyStatus, Mode},
     hydra::emulator::Refusal,
     jwk::{Jwk, symmetric},
     lifecycle::{Desired, HeldTarget, Observed, Outcome, Place, SourceState, Step, TargetState},
@@ -43,7 +43,8 @@ impl World {
                 }
                 // An observer mirrors what is there, but for keys that were recorded before it was made one.
                 let is_observer = self.resource.spec.mode == Some(Mode::Observe);
-                let recorded = is_observer.then(|| self.status().keys.into_iter().map(|key| key.kid).collect());
+                let was_told = |key: &KeyStatus| !matches!(key.state, KeyState::Planned | KeyState::Staged);
+                let recorded = is_observer.then(|| self.status().keys.into_iter().filter(was_told).map(|key| key.kid).collect());
                 let look = TargetWrite {
                     id,
                     content,
