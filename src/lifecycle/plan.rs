@@ -249,6 +249,9 @@ impl Assessor<'_> {
 
     /// Drops the records of keys that are neither in the set, nor staged, nor published, nor about to be made, nor revoked.
     fn forget(&mut self) {
+        // A kid that an entry wants and that was somebody else's stays known as theirs.
+        let imports = self.desired.entries.iter().filter_map(|entry| self.seen.source(&entry.name)).map(|held| held.kid.clone());
+        let wanted: BTreeSet<String> = imports.collect();
         let Self { record, seen, published, explained, desired, .. } = self;
         record.keys.retain(|kid, key| {
             seen.live.key(kid).is_some()
@@ -256,6 +259,7 @@ impl Assessor<'_> {
                 || explained.contains(kid)
                 || desired.revoked.contains(kid)
                 || (key.state == KeyState::Staged && seen.staged.is_none())
+                || (key.state == KeyState::Unmanaged && wanted.contains(kid))
         });
     }
 

@@ -58,10 +58,15 @@ impl Assessor<'_> {
 
     /// Whether a kid belongs to another key: one that was seen under it, or one of somebody else that is there.
     pub(super) fn is_taken(&self, kid: &str, wanted: Option<&Thumbprint>, is_wanted: impl Fn(&Jwk) -> bool) -> bool {
-        let recorded =
-            self.record.keys.get(kid).filter(|record| !matches!(record.state, KeyState::Unmanaged | KeyState::Planned | KeyState::Revoked));
-        if let Some(recorded) = recorded {
-            return recorded.thumbprint.as_ref() != wanted;
+        match self.record.keys.get(kid) {
+            // Somebody else's key was published under it, too.
+            Some(record) if record.state == KeyState::Unmanaged && record.thumbprint.is_some() => {
+                return record.thumbprint.as_ref() != wanted;
+            }
+            Some(record) if !matches!(record.state, KeyState::Unmanaged | KeyState::Planned | KeyState::Revoked) => {
+                return record.thumbprint.as_ref() != wanted;
+            }
+            Some(_) | None => {}
         }
         self.seen.live.key(kid).is_some_and(|live| !is_wanted(live))
             || self.remembered.get(kid).is_some_and(|published| published.thumbprint().ok().as_ref() != wanted)
