@@ -10,9 +10,25 @@ use crate::api::{KeyState, Reason, UnmanagedKeys};
 use crate::jwk::Jwk;
 
 impl Assessor<'_> {
-    /// The kid that shall sign, once its key is there.
+    /// The kid that shall sign, once its key is there. Until then what signs goes on, unless somebody else put it under an own kid: then the
+    /// first other entry that can sign does so.
     fn intended_signer(&self) -> Option<&str> {
-        self.desired.signer.as_ref().and_then(|name| self.active.get(name)).map(String::as_str)
+        let named = self.desired.signer.as_ref().and_then(|name| self.active.get(name)).map(String::as_str);
+        named.or_else(|| {
+            self.seen.signer().filter(|front| self.replaced.contains(*front))?;
+            self.active.values().map(String::as_str).find(|kid| self.can_sign(kid))
+        })
+    }
+
+    /// Whether Hydra can sign tokens with a live key: not with one for encryption, nor with a symmetric one that no verifier gets.
+    fn can_sign(&self, kid: &str) -> bool {
+        self.seen.live.key(kid).is_some_and(|key| key.key_use() != Some("enc") && key.public_half().is_some())
+    }
+
+    /// Whether a private half that somebody else put under an own kid may leave: whatever signs, it is not that.
+    fn is_intruder_behind(&self, kid: &str) -> bool {
+        let front = self.seen.signer();
+        self.replaced.contains(kid) && front.is_some_and(|front| !self.replaced.contains(front) && !self.desired.revoked.contains(front))
     }
 
     /// Puts the intended signer in front if another private key stands there: Hydra signs with the first.
@@ -43,7 +59,7 @@ impl Assessor<'_> {
                 continue;
             }
             if key.is_private() {
-                if signer_is_in_front {
+                if signer_is_in_front || self.is_intruder_behind(kid) {
                     if is_own || self.seen.told.contains(kid) {
                         self.retire_private(key, kid, is_own);
                     } else {

@@ -676,3 +676,43 @@ fn a_rotation_that_is_asked_for_is_announced_first_and_done_once() {
     run(&mut world, 4 * HOUR);
     assert_eq!(kids(&world), ["shop.payments.signing.20261123T140002Z"], "{}", world.history());
 }
+
+/// A set whose signer waits for its Secret while `signing` signs in its place, and whose first key somebody replaced.
+fn intruded(spec: JsonWebKeySetSpec, posts_another: bool) -> World {
+    let mut world = World::new(spec);
+    world.pass(&[]);
+    add_entry(&mut world, entry(5, 7));
+    world.edit(|spec| spec.signer = Some("legacy".into()));
+    world.pass(&[]);
+    assert_eq!(private(&world), [FIRST], "{}", world.history());
+    let (intruder, foreign) = (new_key(&world, FIRST), new_key(&world, "theirs"));
+    world.outsider("replaces the key", |store| {
+        store.put_key(SET, &intruder).expect("stored");
+        if posts_another {
+            store.put_key(SET, &foreign).expect("stored");
+        }
+    });
+    run(&mut world, HOUR);
+    assert_eq!(world.reason(), "SourceMissing");
+    world
+}
+
+#[test]
+fn an_intruder_in_front_gives_way_to_another_entry_while_the_signer_has_no_key() {
+    let mut world = intruded(unannounced(&["signing"]), false);
+    let second = private(&world);
+    assert!(second.len() == 1 && second[0] != FIRST, "{second:?}: {}", world.history());
+    let intruder = new_key(&world, FIRST);
+    world.outsider("puts a private key in front", |store| {
+        store.put_key(SET, &intruder).expect("stored");
+    });
+    run(&mut world, HOUR);
+    assert_eq!(private(&world), second, "{}", world.history());
+}
+
+#[test]
+fn an_intruder_behind_somebody_elses_key_leaves_while_the_signer_has_no_key() {
+    let world = intruded(generated(&["signing"]), true);
+    assert_eq!(signer(&world), "theirs");
+    assert!(!private(&world).iter().any(|kid| kid == FIRST), "{}", world.history());
+}

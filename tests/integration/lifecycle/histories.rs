@@ -56,11 +56,7 @@ impl World {
                     && is_active(key.kid())
                     && key.kid().and_then(|kid| kid::parse_generated(SET, kid)).is_some_and(|(name, _)| name == entry.name)
             };
-            let mut active: Vec<_> = live.iter().filter(serves).collect();
-            if active.len() > 1 {
-                // Somebody else's key under an own kid stays while the entry that shall sign has no key.
-                active.retain(|key| !self.oracle.is_foreign(key));
-            }
+            let active: Vec<_> = live.iter().filter(serves).collect();
             assert_eq!(active.len(), 1, "entry {} has {active:?}\n{}", entry.name, log());
             let waiting = staged
                 .iter()
