@@ -249,7 +249,7 @@ impl Assessor<'_> {
 
     /// Drops the records of keys that are neither in the set, nor staged, nor published, nor about to be made, nor revoked.
     fn forget(&mut self) {
-        // A kid that an entry wants and that was somebody else's stays known as theirs.
+        // A kid that an entry wants stays known as that of the key that had it, be it somebody else's or long gone: it gets no second one.
         let imports = self.desired.entries.iter().filter_map(|entry| self.seen.source(&entry.name)).map(|held| held.kid.clone());
         let wanted: BTreeSet<String> = imports.collect();
         let Self { record, seen, published, explained, desired, .. } = self;
@@ -259,7 +259,7 @@ impl Assessor<'_> {
                 || explained.contains(kid)
                 || desired.revoked.contains(kid)
                 || (key.state == KeyState::Staged && seen.staged.is_none())
-                || (key.state == KeyState::Unmanaged && wanted.contains(kid))
+                || (key.thumbprint.is_some() && wanted.contains(kid))
         });
     }
 

@@ -7,7 +7,7 @@ use super::{
     step::{DeleteCause, Place, PutCause, Step},
 };
 use crate::api::{KeyState, Reason, UnmanagedKeys};
-use crate::jwk::Jwk;
+use crate::jwk::{Jwk, PublicJwk};
 
 impl Assessor<'_> {
     /// The kid that shall sign, once its key is there. Until then what signs goes on, unless somebody else put it under an own kid: then the
@@ -144,6 +144,12 @@ impl Assessor<'_> {
         }
     }
 
+    /// The entry that exactly this key was written down for.
+    fn planned_for(&self, kid: &str, key: &PublicJwk) -> Option<String> {
+        let record = self.record.keys.get(kid).filter(|record| record.state == KeyState::Planned)?;
+        record.name.clone().filter(|_| record.thumbprint.is_some() && record.thumbprint == key.thumbprint().ok())
+    }
+
     /// An own key that vanished from the set stays published as recorded, and goes back into the set as its public half: a verifier may
     /// still meet its signatures. A lost status is read back from the targets.
     pub(super) fn put_back_vanished(&mut self) {
@@ -153,8 +159,9 @@ impl Assessor<'_> {
                     self.record.note_slot(name, slot);
                     name.to_owned()
                 }
-                None => match self.supplier(&kid) {
-                    Some(entry) => entry.name.clone(),
+                // Its entry may be gone, but it was written down for it before it was stored.
+                None => match self.supplier(&kid).map(|entry| entry.name.clone()).or_else(|| self.planned_for(&kid, &key)) {
+                    Some(name) => name,
                     None => continue,
                 },
             };

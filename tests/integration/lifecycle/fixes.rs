@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use jiff::{SignedDuration, Timestamp};
 use jwk_operator::{
-    api::{self, Algorithm, JsonWebKeySetSpec, KeyState, ROTATE_AT_ANNOTATION, Rotation, UnmanagedKeys},
+    api::{self, Algorithm, JsonWebKeySetSpec, KeyState, Mode, ROTATE_AT_ANNOTATION, Rotation, UnmanagedKeys},
     jwk::Jwk,
 };
 use kube::ResourceExt as _;
@@ -715,4 +715,41 @@ fn an_intruder_behind_somebody_elses_key_leaves_while_the_signer_has_no_key() {
     let world = intruded(generated(&["signing"]), true);
     assert_eq!(signer(&world), "theirs");
     assert!(!private(&world).iter().any(|kid| kid == FIRST), "{}", world.history());
+}
+
+#[test]
+fn an_import_that_was_published_before_a_crash_stays_for_its_whole_time_when_entry_and_set_are_gone() {
+    let mut world = World::new(JsonWebKeySetSpec { keys: vec![entry(5, 7)], ..JsonWebKeySetSpec::default() });
+    let key = new_key(&world, "legacy-1");
+    world.store_secret("legacy", &key);
+    let mut faults = vec![Fault::None, Fault::None];
+    while published(&world).is_empty() {
+        faults.push(Fault::CrashAfter);
+        assert_eq!(world.pass(&faults), End::Crashed, "{}", world.history());
+        world.advance(LATE + 1);
+        faults.clear();
+    }
+    drop_entry(&mut world, "legacy");
+    world.outsider("deletes the key", |store| store.delete_key(SET, "legacy-1"));
+    run(&mut world, HOUR);
+    assert!(published(&world).contains("legacy-1"), "{}", world.history());
+}
+
+/// A verifier that knows the kid would never fetch the new key, also long after the first one is gone.
+#[test]
+fn a_kid_that_an_entry_wants_gets_no_second_key_after_the_first_was_lost_unrepaired() {
+    let mut world = World::new(JsonWebKeySetSpec { keys: vec![entry(5, 7)], ..JsonWebKeySetSpec::default() });
+    let key = new_key(&world, "legacy-1");
+    world.store_secret("legacy", &key);
+    world.pass(&[]);
+    let other = new_key(&world, "legacy-1");
+    world.store_secret("legacy", &other);
+    world.outsider("deletes the key", |store| store.delete_key(SET, "legacy-1"));
+    world.pass(&[Fault::Refused]);
+    world.edit(|spec| spec.mode = Some(Mode::Observe));
+    run(&mut world, 100 * HOUR);
+    world.edit(|spec| spec.mode = Some(Mode::Enforce));
+    run(&mut world, 100 * HOUR);
+    assert_eq!(world.reason(), "KidTaken", "{}", world.history());
+    assert!(world.live().iter().all(|live| live.public_thumbprint() != other.public_thumbprint()), "{}", world.history());
 }
