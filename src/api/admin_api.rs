@@ -6,6 +6,8 @@ use kube::{CustomResource, KubeSchema, core::Duration};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::{AccessRule, Authentication, Tls};
+
 /// An admin API of Ory Hydra or Ory Network, and who may reach which of its sets.
 #[derive(CustomResource, KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[kube(
@@ -24,7 +26,12 @@ use serde::{Deserialize, Serialize};
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
 )]
 #[serde(rename_all = "camelCase")]
-#[x_kube(validation = Rule::new("!has(self.tls) || url(self.url).getScheme() == 'https'").message("tls needs an https url").field_path(".tls"))]
+#[x_kube(
+    validation = Rule::new("!has(self.tls) || url(self.url).getScheme() == 'https'").message("tls needs an https url").field_path(".tls"),
+    validation = Rule::new(
+        "(has(self.setPrefix) ? self.setPrefix : '') == (has(oldSelf.setPrefix) ? oldSelf.setPrefix : '')")
+        .message("setPrefix cannot change: it names every set; create another AdminApi").field_path(".setPrefix")
+)]
 pub struct AdminApiSpec {
     /// Scheme, host and port, for example `http://hydra-admin.ory:4445`.
     #[schemars(length(max = 256))]
@@ -42,6 +49,9 @@ pub struct AdminApiSpec {
     /// How the server is recognised.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tls: Option<Tls>,
+    /// Sends `X-Forwarded-Proto` with this value: an admin API that expects a proxy that ends TLS may refuse plain http without.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub forwarded_proto: Option<ForwardedProto>,
     /// How long one call may take. Absent: `60s`. Generating an RSA key takes seconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<String>", length(max = 32))]
@@ -59,6 +69,10 @@ pub struct AdminApiSpec {
         .message("a duration is numbers with h, m, s or ms, for example 10m"),
         validation = Rule::new("!self.matches('^([0-9]{1,5}(h|m|s|ms)){1,4}$') || duration(self) >= duration('1s')").message("resyncInterval is at least 1s"))]
     pub resync_interval: Option<Duration>,
+    /// What every set id of this AdminApi begins with, so that several clusters on one server never share a set. It cannot change.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 32), regex(pattern = r"^([a-z0-9]([-a-z0-9]*[a-z0-9])?:)?$"))]
+    pub set_prefix: Option<String>,
     /// Which namespaces may use which sets. Rules add up; `[]` grants nothing.
     #[schemars(length(max = 32), extend("x-kubernetes-list-type" = "atomic"))]
     pub access: Vec<AccessRule>,
@@ -68,6 +82,18 @@ pub struct AdminApiSpec {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Limits {
+    /// How many requests are sent in a second, on average. Absent: 50.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 10000))]
+    pub requests_per_second: Option<i32>,
+    /// How many requests may be sent at once after a quiet time. Absent: 100.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 10000))]
+    pub burst: Option<i32>,
+    /// How many requests may be under way at the same time. Absent: 16.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 256))]
+    pub concurrency: Option<i32>,
     /// How many keys are generated at the same time. Absent: 2. An RSA key costs the server a core for seconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 64))]
@@ -81,111 +107,24 @@ pub struct Limits {
     pub min_rotation_interval: Option<Duration>,
 }
 
-/// The credentials of the admin API.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct Authentication {
-    /// `Authorization: Bearer`, as Ory Network wants it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub bearer_token: Option<BearerToken>,
-}
-
-/// A bearer token.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct BearerToken {
-    /// The Secret that holds the token, in the operator's own namespace, with the label `jwk-operator.dev/admin-api`.
-    pub secret_ref: SecretKeyRef,
-}
-
-/// One value of a Secret in the operator's own namespace.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct SecretKeyRef {
-    /// The name of the Secret.
-    #[schemars(length(min = 1, max = 253))]
-    pub name: String,
-    /// The data key. Absent: `token`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 253))]
-    pub key: Option<String>,
-}
-
-/// How the server is recognised.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct Tls {
-    /// The certificates that sign the server's own, as PEM. Absent: those of the system.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub ca_ref: Option<CaRef>,
-}
-
-/// One value of a ConfigMap or Secret in the operator's own namespace, with the label `jwk-operator.dev/admin-api`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct CaRef {
-    /// The kind of the object.
-    pub kind: CaRefKind,
-    /// The name of the object.
-    #[schemars(length(min = 1, max = 253))]
-    pub name: String,
-    /// The data key.
-    #[schemars(length(min = 1, max = 253))]
-    pub key: String,
-}
-
-/// The kinds of objects that can hold certificates.
+/// The values of `X-Forwarded-Proto`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[expect(missing_docs, reason = "the kinds of Kubernetes")]
-pub enum CaRefKind {
-    ConfigMap,
-    Secret,
+#[serde(rename_all = "lowercase")]
+pub enum ForwardedProto {
+    /// `http`
+    Http,
+    /// `https`
+    Https,
 }
 
-/// One grant: these namespaces may use these sets.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct AccessRule {
-    /// The namespaces. Absent: every namespace.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub namespaces: Option<Namespaces>,
-    /// Patterns of set ids: an id in which `{namespace}` may stand as a whole segment between `.` or `:`, and which may end in `.*` or `:*`.
-    /// Hydra's own sets are granted by their full names only.
-    #[schemars(length(min = 1, max = 32), schema_with = "set_patterns")]
-    pub sets: Vec<String>,
-}
-
-/// Namespaces by name.
-///
-/// `{}` is refused: the API server drops a member that it does not know, and what was meant as a narrower choice would be every namespace.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
-#[x_kube(validation = Rule::new("has(self.names)").message("write namespaces.names, or leave namespaces out for every namespace"))]
-pub struct Namespaces {
-    /// The names.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 256), extend("x-kubernetes-list-type" = "set"), inner(length(max = 63), regex(pattern = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$")))]
-    pub names: Option<Vec<String>>,
-}
-
-/// The schema of `sets`, by hand because the rules stand on the items of a list.
-fn set_patterns(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
-    schemars::json_schema!({
-        "type": "array",
-        "minItems": 1,
-        "maxItems": 32,
-        "x-kubernetes-list-type": "set",
-        "items": {
-            "type": "string",
-            "maxLength": 200,
-            "x-kubernetes-validations": [
-                {
-                    "rule": "self.matches('^([A-Za-z0-9_-]+|[{]namespace[}])([.:]([A-Za-z0-9_-]+|[{]namespace[}]))*([.:][*])?$')",
-                    "messageExpression": "'\"' + self + '\": a set pattern is an id, with {namespace} as a whole segment between . or :, and may end in .* or :*; nothing else is special'"
-                },
-                {
-                    "rule": "!self.endsWith('*') || !(self.lowerAscii().startsWith('hydra.'))",
-                    "message": "hydra.* is refused: list each of Hydra's own sets by its full name"
-                }
-            ]
+impl ForwardedProto {
+    /// The value of the header.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Http => "http",
+            Self::Https => "https",
         }
-    })
+    }
 }
 
 /// What was last seen of the admin API.
@@ -198,7 +137,7 @@ pub struct AdminApiStatus {
     /// The version that the server told.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub version: Option<String>,
-    /// `Ready`: the admin API answers.
+    /// `Ready`: the admin API answers. `AccessOverlaps`, present only while true: two namespaces may reach one set.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
     pub conditions: Vec<Condition>,

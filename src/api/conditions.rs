@@ -17,6 +17,8 @@ pub enum ConditionType {
     KnownLimitation,
     /// The resource is being deleted and the remote set cannot be cleaned up yet.
     DeletionBlocked,
+    /// The access rules of an AdminApi let different namespaces reach one set. Present only while true, and no trouble by itself.
+    AccessOverlaps,
 }
 
 impl ConditionType {
@@ -30,6 +32,7 @@ impl ConditionType {
             Self::Stalled => "Stalled",
             Self::KnownLimitation => "KnownLimitation",
             Self::DeletionBlocked => "DeletionBlocked",
+            Self::AccessOverlaps => "AccessOverlaps",
         }
     }
 }
@@ -73,6 +76,16 @@ reasons! {
     AccessDenied,
     /// An older resource owns the set.
     SetConflict,
+    /// The id of the set would be another one than before.
+    SetChanged,
+    /// The AdminApi does not grant to publish private keys.
+    PrivateExportDenied,
+    /// Private keys are in a Secret from now on.
+    PrivateKeysExported,
+    /// Resources use the AdminApi, so that it cannot go yet.
+    InUse,
+    /// The access rules let different namespaces reach one set.
+    AccessOverlaps,
     /// The resource cannot be read as what its schema says.
     InvalidSpec,
     /// A public key of the spec is not a valid one.

@@ -1,7 +1,9 @@
 //! The custom resources as users write and read them, and one place for each name that leaves this program: conditions, reasons, labels,
 //! annotations, finalizer.
 
+mod access;
 mod admin_api;
+mod authentication;
 mod conditions;
 mod crd;
 mod import;
@@ -12,10 +14,9 @@ mod publish;
 mod rotation;
 mod status;
 
-pub use admin_api::{
-    AccessRule, AdminApi, AdminApiSpec, AdminApiStatus, Authentication, BearerToken, CaRef, CaRefKind, Limits, Namespaces, SecretKeyRef,
-    Tls,
-};
+pub use access::{AccessRule, LabelExpression, LabelOperator, NamespaceSelector, Namespaces};
+pub use admin_api::{AdminApi, AdminApiSpec, AdminApiStatus, ForwardedProto, Limits};
+pub use authentication::{Authentication, Basic, BearerToken, CaRef, CaRefKind, ClientCredentials, Header, SecretKeyRef, SecretRef, Tls};
 pub use conditions::{ConditionType, Reason};
 pub use crd::{crds, crds_yaml};
 pub use import::{Import, ImportSecretRef};
@@ -23,10 +24,10 @@ pub use json_web_key_set::{
     AdminApiRef, Algorithm, DeletionPolicy, Generate, JsonWebKeySet, JsonWebKeySetSpec, KeySource, KeyUse, Mode, UnmanagedKeys,
 };
 pub use names::{
-    ADMIN_API_LABEL, FIELD_MANAGER, FINALIZER, GROUP, IMPORT_LABEL, MANAGED_BY_LABEL, MANAGED_METADATA_ANNOTATION, ROTATE_AT_ANNOTATION,
-    SET_ANNOTATION, VERSION,
+    ADMIN_API_FINALIZER, ADMIN_API_LABEL, FIELD_MANAGER, FINALIZER, GROUP, IMPORT_LABEL, MANAGED_BY_LABEL, MANAGED_METADATA_ANNOTATION,
+    ROTATE_AT_ANNOTATION, SET_ANNOTATION, VERSION,
 };
 pub use public_key::{PublicKey, PublicKeyType, RefusedMember};
-pub use publish::{ConfigMapTarget, PublishTarget, SecretTarget};
+pub use publish::{ConfigMapTarget, PrivateLayout, PublishTarget, SecretTarget, TargetContentKind};
 pub use rotation::Rotation;
 pub use status::{JsonWebKeySetStatus, KeyState, KeyStatus, Origin, TargetKind, TargetStatus};

@@ -8,6 +8,8 @@ pub const VERSION: &str = "v1alpha1";
 pub const FIELD_MANAGER: &str = "jwk-operator";
 /// Held while a remote set must be cleaned up, or deliberately left, before the resource may go.
 pub const FINALIZER: &str = "jwk-operator.dev/remote-set";
+/// Held by an AdminApi while resources use it, so that no remote set is left behind that nobody can reach any more.
+pub const ADMIN_API_FINALIZER: &str = "jwk-operator.dev/in-use";
 /// Marks every target, so that the operator watches its own objects only.
 pub const MANAGED_BY_LABEL: &str = "app.kubernetes.io/managed-by";
 /// The opt-in of a Secret or ConfigMap: it names the AdminApi that may read it.

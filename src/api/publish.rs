@@ -44,7 +44,9 @@ pub struct ConfigMapTarget {
 }
 
 /// A Secret target.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[x_kube(validation = Rule::new("!has(self.layout) || has(self.content) && self.content == 'Private'")
+    .message("layout says how private keys are laid out: it needs content: Private"))]
 pub struct SecretTarget {
     /// The name of the Secret. The operator creates it and refuses one that it did not create.
     #[schemars(length(min = 1, max = 253), regex(pattern = r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$"))]
@@ -60,4 +62,32 @@ pub struct SecretTarget {
         .message(kube::core::Message::Expression(
             "'type ' + self + ' has a meaning to the cluster; use Opaque or the type of a gateway, for example nginx.org/jwk'".into())))]
     pub secret_type: Option<String>,
+    /// `Public` (the default), or `Private`: the private keys too. Only where the AdminApi grants it with `privateExport`; without the grant
+    /// the Secret is removed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub content: Option<TargetContentKind>,
+    /// The order of the keys in a Secret with private ones. Absent: `JWKS`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub layout: Option<PrivateLayout>,
+}
+
+/// Which halves of the keys a target holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum TargetContentKind {
+    /// The public halves.
+    Public,
+    /// The private keys, and the public halves of the others.
+    Private,
+}
+
+/// How the keys are laid out in a Secret with private ones.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum PrivateLayout {
+    /// The signer first, then the other private keys, then the public halves of the rest. For readers that sign with the first.
+    #[default]
+    #[serde(rename = "JWKS")]
+    Jwks,
+    /// For the `id_token` mutator of Ory Oathkeeper, which signs with the last private key that it meets before the first public one, and
+    /// names the first public one as its kid: the signer, its public half, then the public halves of the rest.
+    Oathkeeper,
 }

@@ -8,7 +8,7 @@ use super::{
 };
 use crate::api::{
     AccessRule, AdminApiRef, AdminApiSpec, Algorithm, DeletionPolicy, Generate, JsonWebKeySet, JsonWebKeySetSpec, KeySource, KeyUse,
-    PublicKey, UnmanagedKeys,
+    Namespaces, PublicKey, UnmanagedKeys,
 };
 use crate::jwk::{Jwk, JwkSet};
 
@@ -115,8 +115,9 @@ fn public_entry(set: &str, namespace: &str, key: &Jwk, names: &BTreeSet<String>)
     let mut resource =
         JsonWebKeySet::new("adopted", JsonWebKeySetSpec { set: Some(set.to_owned()), keys: vec![entry.clone()], ..Default::default() });
     resource.metadata.namespace = Some(namespace.to_owned());
-    let everything = AdminApiSpec { access: vec![AccessRule { namespaces: None, sets: vec![set.to_owned()] }], ..AdminApiSpec::default() };
-    validate(&resource, &everything).is_ok().then_some(entry)
+    let namespaces = Namespaces { all: Some(true), ..Namespaces::default() };
+    let rule = AccessRule { namespaces, sets: vec![set.to_owned()], ..AccessRule::default() };
+    validate(&resource, &AdminApiSpec { access: vec![rule], ..AdminApiSpec::default() }, None).is_ok().then_some(entry)
 }
 
 /// A name for an entry that is like the kid, and that no other entry has.

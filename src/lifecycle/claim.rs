@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use kube::ResourceExt as _;
 
 use super::{
-    access,
+    access::{self, Labels},
     desired::{Refusal, set_id},
 };
 use crate::api::{AdminApiSpec, JsonWebKeySet, Mode, Reason};
@@ -17,17 +17,65 @@ pub fn admin_api_name(resource: &JsonWebKeySet) -> &str {
     resource.spec.admin_api_ref.as_ref().map_or(DEFAULT_ADMIN_API, |reference| &reference.name)
 }
 
-/// Whether `other` owns the set that `resource` claims too: it may write the same set of the same AdminApi, is granted it, and is older, or
-/// has the smaller UID. Case is ignored, since MySQL ignores it. Until an owner is gone, its deletion is carried out first.
-pub fn is_owned_by(resource: &JsonWebKeySet, other: &JsonWebKeySet, api: &AdminApiSpec) -> bool {
-    let writes = |resource: &JsonWebKeySet| resource.spec.mode.unwrap_or_default() == Mode::Enforce;
-    resource.metadata.uid != other.metadata.uid
-        && writes(resource)
-        && writes(other)
-        && admin_api_name(resource) == admin_api_name(other)
+/// A resource that may claim a set, with what decides whether it does.
+#[derive(Clone, Copy, Debug)]
+pub struct Claimant<'world> {
+    /// The resource.
+    pub resource: &'world JsonWebKeySet,
+    /// The AdminApi that it names; `None` if that cannot be read, and may reach any server and grant anything.
+    pub api: Option<&'world AdminApiSpec>,
+    /// The labels of its namespace, as far as they are known.
+    pub labels: Option<&'world Labels>,
+}
+
+impl Claimant<'_> {
+    /// The id of the set.
+    pub fn set(&self) -> String {
+        set_id(self.resource, self.api)
+    }
+
+    fn writes(&self) -> bool {
+        self.resource.spec.mode.unwrap_or_default() == Mode::Enforce
+    }
+
+    fn may_write(&self) -> bool {
+        let namespace = self.resource.namespace().unwrap_or_default();
+        self.api.is_none_or(|api| access::grant(api, &namespace, self.labels, &self.set()).is_some_and(|grant| grant.mode == Mode::Enforce))
+    }
+
+    fn reaches_server_of(&self, other: &Self) -> bool {
+        match (self.api, other.api) {
+            (Some(one), Some(two)) => server(one) == server(two),
+            _ => true,
+        }
+    }
+}
+
+/// Whether `other` owns the set that `resource` claims too: it may write the same set of the same server, through whichever AdminApi, is
+/// granted it, and is older, or has the smaller UID. Case is ignored, since MySQL ignores it. Until an owner is gone, its deletion is carried
+/// out first.
+pub fn is_owned_by(resource: &Claimant<'_>, other: &Claimant<'_>) -> bool {
+    resource.resource.metadata.uid != other.resource.metadata.uid
+        && resource.writes()
+        && other.writes()
         && claims_same_set(resource, other)
-        && age(other) < age(resource)
-        && access::is_granted(&api.access, &other.namespace().unwrap_or_default(), &set_id(other))
+        && age(other.resource) < age(resource.resource)
+        && resource.reaches_server_of(other)
+        && other.may_write()
+}
+
+/// The server that an AdminApi reaches: host, port and path prefix. Two that differ in the scheme only are one; two names of one server are
+/// not recognised as one.
+pub fn server(api: &AdminApiSpec) -> String {
+    let (scheme, rest) = api.url.split_once("://").unwrap_or(("http", &api.url));
+    let authority = rest.trim_end_matches('/').to_ascii_lowercase();
+    let has_port = authority.rsplit_once(':').is_some_and(|(_, port)| !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit()));
+    let port = match (has_port, scheme.eq_ignore_ascii_case("https")) {
+        (true, _) => "",
+        (false, true) => ":443",
+        (false, false) => ":80",
+    };
+    format!("{}{port}{}", authority.trim_end_matches(':'), api.path_prefix.as_deref().unwrap_or("/admin"))
 }
 
 /// What decides between two claims: when the resource was created, then its UID.
@@ -36,18 +84,36 @@ pub fn age(resource: &JsonWebKeySet) -> (Option<Timestamp>, Option<&str>) {
 }
 
 /// Whether two resources name the same set, whatever the case of the letters.
-pub fn claims_same_set(one: &JsonWebKeySet, other: &JsonWebKeySet) -> bool {
-    set_id(one).eq_ignore_ascii_case(&set_id(other))
+pub fn claims_same_set(one: &Claimant<'_>, other: &Claimant<'_>) -> bool {
+    one.set().eq_ignore_ascii_case(&other.set())
+}
+
+/// Whether a resource can name this set by any AdminApi: a quick look, so that not every resource needs a thorough one.
+pub fn could_name(resource: &JsonWebKeySet, set: &str) -> bool {
+    match &resource.spec.set {
+        Some(named) => named.eq_ignore_ascii_case(set),
+        None => {
+            let (namespace, name) = (resource.metadata.namespace.as_deref(), resource.metadata.name.as_deref());
+            let default = [namespace.unwrap_or_default(), ".", name.unwrap_or_default()];
+            let length = default.iter().map(|part| part.len()).sum::<usize>();
+            let Some(mut rest) = set.len().checked_sub(length).and_then(|start| set.get(start..)) else { return false };
+            default.iter().all(|part| {
+                let (head, tail) = rest.split_at_checked(part.len()).unwrap_or(("", ""));
+                rest = tail;
+                head.eq_ignore_ascii_case(part)
+            })
+        }
+    }
 }
 
 /// What a resource is told whose set is `owner`'s. The owner is named only inside its own namespace.
-pub fn conflict(resource: &JsonWebKeySet, owner: &JsonWebKeySet) -> Refusal {
+pub fn conflict(resource: &JsonWebKeySet, set: &str, owner: &JsonWebKeySet) -> Refusal {
     let who = if resource.namespace() == owner.namespace() {
         format!("JsonWebKeySet {}", owner.name_any())
     } else {
         "a JsonWebKeySet of another namespace".to_owned()
     };
-    let message = format!("set {} is owned by {who}, which is older: name another set, or use mode Observe", set_id(resource));
+    let message = format!("set {set} is owned by {who}, which is older: name another set, or use mode Observe");
     Refusal { reason: Reason::SetConflict, message }
 }
 
@@ -56,7 +122,7 @@ mod tests {
     use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
     use super::*;
-    use crate::api::{AccessRule, AdminApiRef, JsonWebKeySetSpec, Namespaces};
+    use crate::api::{AccessRule, JsonWebKeySetSpec, Namespaces};
 
     fn resource(namespace: &str, uid: &str, second: i64) -> JsonWebKeySet {
         let mut resource = JsonWebKeySet::new("payments", JsonWebKeySetSpec { set: Some("shop.Payments".into()), ..Default::default() });
@@ -67,39 +133,84 @@ mod tests {
     }
 
     fn everybody() -> AdminApiSpec {
-        AdminApiSpec { access: vec![AccessRule { namespaces: None, sets: vec!["shop.*".into()] }], ..Default::default() }
+        let namespaces = Namespaces { all: Some(true), ..Namespaces::default() };
+        let rule = AccessRule { namespaces, sets: vec!["shop.*".into()], ..AccessRule::default() };
+        AdminApiSpec { url: "http://hydra:4445".into(), access: vec![rule], ..AdminApiSpec::default() }
+    }
+
+    fn owns(other: &JsonWebKeySet, resource: &JsonWebKeySet, api: &AdminApiSpec) -> bool {
+        let claimant = |resource| Claimant { resource, api: Some(api), labels: None };
+        is_owned_by(&claimant(resource), &claimant(other))
     }
 
     #[test]
     fn the_older_one_owns_and_then_the_smaller_uid() {
         let (old, new, twin) = (resource("a", "2", 1), resource("b", "1", 2), resource("c", "3", 1));
-        assert!(is_owned_by(&new, &old, &everybody()) && !is_owned_by(&old, &new, &everybody()));
-        assert!(is_owned_by(&twin, &old, &everybody()) && !is_owned_by(&old, &twin, &everybody()));
-        assert!(!is_owned_by(&old, &old, &everybody()));
+        assert!(owns(&old, &new, &everybody()) && !owns(&new, &old, &everybody()));
+        assert!(owns(&old, &twin, &everybody()) && !owns(&twin, &old, &everybody()));
+        assert!(!owns(&old, &old, &everybody()));
     }
 
     #[test]
-    fn case_makes_no_difference_and_another_admin_api_does() {
+    fn the_quick_look_finds_whatever_the_thorough_one_would() {
+        let mut resource = resource("shop", "1", 1);
+        assert!(could_name(&resource, "SHOP.payments") && !could_name(&resource, "shop.other"));
+        resource.spec.set = None;
+        for set in ["shop.payments", "prod-eu:Shop.Payments"] {
+            assert!(could_name(&resource, set), "{set}");
+        }
+        for set in ["payments", "", "bank.payments", "shop:payments", "shop.payments.x"] {
+            assert!(!could_name(&resource, set), "{set}");
+        }
+    }
+
+    #[test]
+    fn case_makes_no_difference() {
         let (old, mut new) = (resource("a", "2", 1), resource("b", "1", 2));
         new.spec.set = Some("SHOP.payments".into());
-        assert!(is_owned_by(&new, &old, &everybody()));
-        new.spec.admin_api_ref = Some(AdminApiRef { name: "other".into() });
-        assert!(!is_owned_by(&new, &old, &everybody()));
+        assert!(owns(&old, &new, &everybody()));
+    }
+
+    #[test]
+    fn the_server_decides_and_not_the_name_of_the_admin_api() {
+        let (old, new) = (resource("a", "2", 1), resource("b", "1", 2));
+        let mine = everybody();
+        let through = |api: Option<&AdminApiSpec>| {
+            is_owned_by(&Claimant { resource: &new, api: Some(&mine), labels: None }, &Claimant { resource: &old, api, labels: None })
+        };
+        assert!(through(Some(&AdminApiSpec { url: "HTTP://Hydra:4445/".into(), ..everybody() })));
+        assert!(through(None), "one that cannot be read may reach any server");
+        for (url, prefix) in [("http://other:4445", None), ("http://hydra:4446", None), ("http://hydra:4445", Some("/b/admin"))] {
+            let other = AdminApiSpec { url: url.into(), path_prefix: prefix.map(str::to_owned), ..everybody() };
+            assert!(!through(Some(&other)), "{url}");
+        }
+        for (one, two) in [("http://h", "http://h:80"), ("https://h", "https://h:443/"), ("http://[::1]", "http://[::1]:80")] {
+            let of = |url: &str| server(&AdminApiSpec { url: url.into(), ..AdminApiSpec::default() });
+            assert_eq!(of(one), of(two));
+        }
     }
 
     #[test]
     fn whoever_may_not_write_owns_nothing() {
         let (mut old, new) = (resource("a", "2", 1), resource("b", "1", 2));
-        let only_b = AccessRule { namespaces: Some(Namespaces { names: Some(vec!["b".into()]) }), sets: vec!["shop.*".into()] };
-        assert!(!is_owned_by(&new, &old, &AdminApiSpec { access: vec![only_b], ..Default::default() }));
+        let only = |name: &str, mode| AccessRule {
+            namespaces: Namespaces { names: Some(vec![name.into()]), ..Namespaces::default() },
+            sets: vec!["shop.*".into()],
+            mode,
+            ..AccessRule::default()
+        };
+        let api = |access| AdminApiSpec { access, ..everybody() };
+        assert!(!owns(&old, &new, &api(vec![only("b", None)])));
+        assert!(!owns(&old, &new, &api(vec![only("b", None), only("a", Some(Mode::Observe))])), "it may only observe");
         old.spec.mode = Some(Mode::Observe);
-        assert!(!is_owned_by(&new, &old, &everybody()));
+        assert!(!owns(&old, &new, &everybody()));
     }
 
     #[test]
     fn an_owner_is_named_inside_its_namespace_only() {
         let (old, near, far) = (resource("a", "1", 1), resource("a", "2", 2), resource("b", "3", 3));
-        assert!(conflict(&near, &old).message.contains("JsonWebKeySet payments"));
-        assert!(!conflict(&far, &old).message.contains("payments,") && conflict(&far, &old).message.contains("another namespace"));
+        let told = |resource| conflict(resource, "shop.Payments", &old).message;
+        assert!(told(&near).contains("JsonWebKeySet payments"));
+        assert!(!told(&far).contains("payments,") && told(&far).contains("another namespace"));
     }
 }

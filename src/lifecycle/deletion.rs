@@ -78,5 +78,7 @@ fn is_own(desired: &Desired, seen: &Observed, key: &Jwk) -> bool {
     let Some(kid) = key.kid() else { return false };
     let is_recorded =
         seen.record.keys.get(kid).is_some_and(|record| record.state != KeyState::Unmanaged && record.thumbprint == key.public_thumbprint());
-    slot_of(desired, kid).is_some() || desired.supplies(key) || seen.source_supplies(key) || is_recorded
+    // Where another namespace may write the set, its keys may be there.
+    let is_generated = slot_of(desired, kid).is_some_and(|slot| desired.is_exclusive || slot == Slot::at(desired.created));
+    is_generated || desired.supplies(key) || seen.source_supplies(key) || is_recorded
 }

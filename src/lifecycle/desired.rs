@@ -6,13 +6,14 @@ use jiff::Timestamp;
 use kube::ResourceExt as _;
 
 use super::{
-    access, kid,
+    access::{self, Grant, Labels},
+    kid,
     target::TargetId,
     timing::{RotateAt, Timing, timing},
 };
 use crate::api::{
-    AdminApiSpec, Algorithm, DeletionPolicy, Generate, Import, JsonWebKeySet, KeySource, KeyUse, Mode, PublicKey, PublishTarget,
-    ROTATE_AT_ANNOTATION, Reason, TargetKind, UnmanagedKeys,
+    AdminApiSpec, Algorithm, DeletionPolicy, Generate, Import, JsonWebKeySet, KeySource, KeyUse, Mode, PrivateLayout, PublicKey,
+    PublishTarget, ROTATE_AT_ANNOTATION, Reason, TargetContentKind, TargetKind, UnmanagedKeys,
 };
 use crate::jwk::{Jwk, PublicJwk, Thumbprint};
 
@@ -44,8 +45,12 @@ pub struct Desired {
     pub deletion_policy: Option<DeletionPolicy>,
     /// Whether the remote set may be written.
     pub mode: Mode,
-    /// Where public halves are published.
+    /// Whether no other namespace may write the set, so that every generated kid in it is of this namespace.
+    pub is_exclusive: bool,
+    /// Where the keys are published.
     pub targets: Vec<Target>,
+    /// The targets that shall hold private keys, which the AdminApi does not grant: they are removed.
+    pub withheld: Vec<TargetId>,
     /// The kids that leave set and targets at once.
     pub revoked: BTreeSet<String>,
     /// When somebody asks for another key in the place of each generated one.
@@ -98,13 +103,15 @@ pub enum Source {
     },
 }
 
-/// One object that holds the public halves.
+/// One object that holds the keys.
 #[derive(Clone, Debug)]
 pub struct Target {
     /// Which object.
     pub id: TargetId,
     /// Its data key.
     pub data_key: String,
+    /// In which layout it holds private keys; `None` for the public halves alone.
+    pub private: Option<PrivateLayout>,
     /// What `publish` asks for besides.
     pub asked: PublishTarget,
 }
@@ -125,9 +132,14 @@ impl Refusal {
     }
 }
 
-/// The id of the resource's remote set: `spec.set`, else `{namespace}.{name}`.
-pub fn set_id(resource: &JsonWebKeySet) -> String {
-    resource.spec.set.clone().unwrap_or_else(|| format!("{}.{}", resource.namespace().unwrap_or_default(), resource.name_any()))
+/// The id of the resource's remote set: `spec.set`, else `{setPrefix}{namespace}.{name}`. Without an AdminApi it is what the status tells.
+pub fn set_id(resource: &JsonWebKeySet, api: Option<&AdminApiSpec>) -> String {
+    let default = |prefix: &str| format!("{prefix}{}.{}", resource.namespace().unwrap_or_default(), resource.name_any());
+    let told = || resource.status.as_ref().and_then(|status| status.set.clone());
+    resource.spec.set.clone().unwrap_or_else(|| match api {
+        Some(api) => default(access::prefix(api)),
+        None => told().unwrap_or_else(|| default("")),
+    })
 }
 
 /// Whether a resource can name this set, as the schema has it.
@@ -137,23 +149,19 @@ pub fn is_set_id(set: &str) -> bool {
     set.len() <= 200 && is_end(set.chars().next()) && is_end(set.chars().next_back()) && set.chars().all(is_inner) && !set.contains("..")
 }
 
-/// Parses a resource against the AdminApi it uses.
+/// Parses a resource against the AdminApi it uses. `labels` are those of its namespace, `None` while they are not known.
 ///
 /// While the resource is being deleted, entries that cannot be understood are left out: what is wrong with a key must not keep the others.
 ///
 /// # Errors
 /// [`Refusal`] says what is wrong and what to do.
-pub fn validate(resource: &JsonWebKeySet, api: &AdminApiSpec) -> Result<Desired, Refusal> {
+pub fn validate(resource: &JsonWebKeySet, api: &AdminApiSpec, labels: Option<&Labels>) -> Result<Desired, Refusal> {
     let namespace = resource.namespace().unwrap_or_default();
-    let set = set_id(resource);
+    let set = set_id(resource, Some(api));
     let spec = &resource.spec;
     let deleting = resource.metadata.deletion_timestamp.is_some();
-    if !access::is_granted(&api.access, &namespace, &set) {
-        return Err(Refusal::new(
-            Reason::AccessDenied,
-            format!("the AdminApi does not grant set {set} to namespace {namespace}: ask its owner for a rule in spec.access"),
-        ));
-    }
+    let grant = granted(resource, api, labels, &set)?;
+    require_same_set(resource, &set)?;
     let mut entries = Vec::with_capacity(spec.keys.len());
     for source in &spec.keys {
         match entry(&set, source, api) {
@@ -167,7 +175,11 @@ pub fn validate(resource: &JsonWebKeySet, api: &AdminApiSpec) -> Result<Desired,
         Some(name) => Some(name.clone()),
         None => entries.iter().find(|entry| !matches!(entry.source, Source::Public { .. })).map(|entry| entry.name.clone()),
     };
+    let (targets, withheld) =
+        targets(resource, &namespace).into_iter().partition(|target| target.private.is_none() || grant.private_export);
     Ok(Desired {
+        is_exclusive: access::is_exclusive(api, &namespace, &set),
+        withheld: Vec::from_iter(withheld).into_iter().map(|target: Target| target.id).collect(),
         name: resource.name_any(),
         created: resource.metadata.creation_timestamp.as_ref().map_or(Timestamp::UNIX_EPOCH, |time| time.0),
         generation: resource.metadata.generation.unwrap_or_default(),
@@ -177,13 +189,52 @@ pub fn validate(resource: &JsonWebKeySet, api: &AdminApiSpec) -> Result<Desired,
         unmanaged_keys: spec.unmanaged_keys.unwrap_or_default(),
         deletion_policy: spec.deletion_policy,
         mode: spec.mode.unwrap_or_default(),
-        targets: targets(resource, &namespace),
+        targets,
         revoked: spec.revoke.iter().cloned().collect(),
         rotate_at: resource.annotations().get(ROTATE_AT_ANNOTATION).map(|text| RotateAt::parse(text)),
         min_rotation_interval: super::limits::min_rotation_interval(api),
         namespace,
         set,
     })
+}
+
+/// What the AdminApi lets the namespace of a resource do with its set.
+fn granted(resource: &JsonWebKeySet, api: &AdminApiSpec, labels: Option<&Labels>, set: &str) -> Result<Grant, Refusal> {
+    let namespace = resource.namespace().unwrap_or_default();
+    let denied = |why: String| Refusal::new(Reason::AccessDenied, why);
+    let Some(grant) = access::grant(api, &namespace, labels, set) else {
+        let prefix = access::prefix(api);
+        let hint = if prefix.is_empty() { String::new() } else { format!(" (its sets begin with {prefix})") };
+        return Err(denied(format!(
+            "the AdminApi does not grant set {set} to namespace {namespace}{hint}: ask its owner for a rule in spec.access"
+        )));
+    };
+    if grant.mode == Mode::Observe && resource.spec.mode.unwrap_or_default() == Mode::Enforce {
+        return Err(denied(format!(
+            "the AdminApi lets namespace {namespace} only observe set {set}: write mode: Observe, or ask its owner for a rule with mode Enforce"
+        )));
+    }
+    if !is_set_id(set) {
+        return Err(Refusal::new(
+            Reason::InvalidSpec,
+            format!("the default set {set} is no id that a set can have, or over 200 characters: write spec.set"),
+        ));
+    }
+    Ok(grant)
+}
+
+/// A set that keys were put into is kept, also when an AdminApi of the same name and another prefix takes the place of the first.
+fn require_same_set(resource: &JsonWebKeySet, set: &str) -> Result<(), Refusal> {
+    let written = resource.status.as_ref().filter(|status| status.origin.is_some()).and_then(|status| status.set.as_ref());
+    match written.filter(|written| *written != set) {
+        None => Ok(()),
+        Some(written) => Err(Refusal::new(
+            Reason::SetChanged,
+            format!(
+                "the set of this resource was {written}, and by the setPrefix of the AdminApi it would be {set} now: nothing is changed in either; create another JsonWebKeySet"
+            ),
+        )),
+    }
 }
 
 fn entry(set: &str, source: &KeySource, api: &AdminApiSpec) -> Result<Entry, Refusal> {
@@ -252,6 +303,11 @@ fn targets(resource: &JsonWebKeySet, namespace: &str) -> Vec<Target> {
     let target = |kind, name: String, data_key: &Option<String>, asked: &PublishTarget| Target {
         id: TargetId { kind, namespace: namespace.to_owned(), name },
         data_key: data_key.clone().unwrap_or_else(|| DEFAULT_DATA_KEY.to_owned()),
+        private: asked
+            .secret
+            .as_ref()
+            .filter(|secret| secret.content == Some(TargetContentKind::Private))
+            .map(|secret| secret.layout.unwrap_or_default()),
         asked: asked.clone(),
     };
     match &resource.spec.publish {

@@ -37,7 +37,8 @@ impl Assessor<'_> {
         let own = self.seen.private_keys().filter_map(|key| {
             let kid = key.kid()?;
             let (owner, slot) = kid::parse_generated(&self.desired.set, kid)?;
-            let is_usable = owner == name && !self.desired.revoked.contains(kid) && !self.replaced.contains(kid);
+            let is_usable =
+                owner == name && self.is_own_generated(kid, slot) && !self.desired.revoked.contains(kid) && !self.replaced.contains(kid);
             is_usable.then(|| Serving { kid: kid.to_owned(), slot, fits: fits(key, alg, key_use) })
         });
         own.max_by_key(|serving| (serving.fits, serving.slot))
@@ -54,6 +55,7 @@ impl Assessor<'_> {
             let thumbprint = key.public_thumbprint();
             let is_genuine = recorded.or(published.as_ref()).is_none_or(|known| thumbprint.as_ref() == Some(known));
             let is_successor = owner == entry.name
+                && self.is_own_generated(kid, slot)
                 && serving.is_none_or(|serving| !self.is_passed_over(entry, slot, serving))
                 && key.is_private()
                 && fits(key, alg, key_use)

@@ -84,7 +84,7 @@ fn looks_like_an_issuer(set: &str) -> bool {
 mod tests {
     use super::*;
     use crate::{
-        api::{AccessRule, AdminApiSpec, Generate, JsonWebKeySet, JsonWebKeySetSpec, KeySource, Rotation},
+        api::{AccessRule, AdminApiSpec, Generate, JsonWebKeySet, JsonWebKeySetSpec, KeySource, Namespaces, Rotation},
         lifecycle::validate,
     };
 
@@ -93,8 +93,10 @@ mod tests {
         let rotation = interval.then(|| Rotation { interval: Some(day.into()), ..Rotation::default() });
         let entry = KeySource { name: "signing".into(), generate: Some(Generate { alg, key_use: None }), rotation, ..KeySource::default() };
         let resource = JsonWebKeySet::new("x", JsonWebKeySetSpec { set: Some(set.into()), keys: vec![entry], ..Default::default() });
-        let api = AdminApiSpec { access: vec![AccessRule { namespaces: None, sets: vec![set.into()] }], ..AdminApiSpec::default() };
-        limitations(&validate(&resource, &api).expect("granted and valid"))
+        let namespaces = Namespaces { all: Some(true), ..Namespaces::default() };
+        let rule = AccessRule { namespaces, sets: vec![set.into()], ..AccessRule::default() };
+        let api = AdminApiSpec { access: vec![rule], ..AdminApiSpec::default() };
+        limitations(&validate(&resource, &api, None).expect("granted and valid"))
     }
 
     #[test]

@@ -4,11 +4,13 @@
 //! [`Observed`] and asks again until there is no step; then [`status`] says what is true.
 
 pub mod access;
+mod admin_api;
 mod adoption;
 mod announce;
 pub mod claim;
 mod deletion;
 mod desired;
+mod document;
 mod generated;
 mod imported;
 pub mod kid;
@@ -16,6 +18,7 @@ mod limitation;
 pub mod limits;
 mod notice;
 mod observed;
+mod pattern;
 mod plan;
 mod publish;
 mod recognise;
@@ -30,9 +33,11 @@ mod supply;
 mod target;
 mod timing;
 
+pub use admin_api::{Finding, admin_api_status, finalizers, is_user};
 pub use adoption::{Adoption, adoption};
 pub use deletion::leaves_remote_alone;
 pub use desired::{Desired, Entry, Refusal, Source, Target, is_set_id, set_id, validate};
+pub use document::{Document, PrivateDocument};
 pub use kid::staged_set;
 pub use notice::{Notice, add_notice, notice};
 pub use observed::Observed;

@@ -32,6 +32,7 @@ impl Notice {
             Reason::KeyRemoved => format!("Removed {kids} from set {set}"),
             Reason::DriftRepaired => format!("Set {set} was changed by somebody else: repaired with {kids}"),
             Reason::SignerRestored => format!("Put {kids} in front of set {set}, where it signs: another private key stood there"),
+            Reason::PrivateKeysExported => format!("Wrote private keys of set {set} into a Secret, as the AdminApi grants it: {kids}"),
             Reason::SetDeleted => format!("Deleted set {set} with its resource"),
             Reason::SetRetained => format!("Left set {set} as it is, as its resource wants it"),
             Reason::SetConflict => format!("Left set {set} as it is: another resource owns it"),
@@ -54,6 +55,11 @@ pub fn notice(step: &Step) -> Option<Notice> {
         Step::DeleteKey { kid, cause: DeleteCause::Expired, .. } => (Reason::KeyRemoved, vec![kid.clone()]),
         Step::DeleteKey { kid, cause: DeleteCause::Revoked, .. } => (Reason::KeyRevoked, vec![kid.clone()]),
         Step::TellUnmanagedLeave { kids } => (Reason::UnmanagedKeysLeave, kids.clone()),
+        Step::WriteTarget { content, replaces, .. }
+            if content.is_private() && !replaces.as_ref().is_some_and(|replaced| replaced.content.is_private()) =>
+        {
+            (Reason::PrivateKeysExported, content.private_kids())
+        }
         Step::DeleteSet => (Reason::SetDeleted, Vec::new()),
         Step::RemoveFinalizer { retained: true } => (Reason::SetRetained, Vec::new()),
         Step::DeleteKey { cause: DeleteCause::ResourceDeleted | DeleteCause::Leftover, .. }

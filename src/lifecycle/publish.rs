@@ -8,6 +8,7 @@ use super::{
     target::{self, TargetState},
 };
 use crate::api::{KeyState, Reason};
+use crate::jwk::Jwk;
 
 impl Assessor<'_> {
     /// Decides what is published, and which targets must be written or removed for it.
@@ -21,6 +22,7 @@ impl Assessor<'_> {
             self.write(target);
         }
         self.remove_dropped();
+        self.tell_withheld();
     }
 
     fn publish_live(&mut self) {
@@ -52,8 +54,15 @@ impl Assessor<'_> {
         }
     }
 
+    /// The private keys of the set that may be exported where it is granted, as they stand there: the signer first. What somebody else put
+    /// under an own kid is none of them.
+    fn exported(&self) -> Vec<&Jwk> {
+        let leaves = |kid: &str| self.replaced.contains(kid) || self.expired.contains(kid) || self.desired.revoked.contains(kid);
+        self.seen.private_keys().filter(|key| key.kid().is_some_and(|kid| !leaves(kid))).collect()
+    }
+
     fn write(&mut self, target: &Target) {
-        let content = Box::new(target::content(target, &self.desired.set, &self.published));
+        let content = Box::new(target::content(target, &self.desired.set, &self.published, &self.exported()));
         // The first document of a target shall not be an empty one while keys are about to be made.
         let keys_are_missing = self.steps.iter().any(|(rank, _)| *rank <= Rank::Store);
         match self.seen.targets.get(&target.id) {
@@ -100,6 +109,17 @@ impl Assessor<'_> {
                 }
                 None => {}
             }
+        }
+    }
+
+    /// Tells of targets for private keys that the AdminApi does not grant. What was written before is removed like any that is not asked for.
+    fn tell_withheld(&mut self) {
+        for id in &self.desired.withheld {
+            self.untargetable(
+                Reason::PrivateExportDenied,
+                Severity::Stalled,
+                format!("{id} shall hold private keys, which the AdminApi does not grant for set {}: ask its owner for privateExport, or publish the public halves", self.desired.set),
+            );
         }
     }
 

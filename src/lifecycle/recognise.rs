@@ -22,8 +22,13 @@ impl Assessor<'_> {
         let mut unmanaged = 0;
         for key in &self.seen.live.keys {
             let Some(kid) = key.kid() else { continue };
-            if let Some((name, slot)) = kid::parse_generated(&self.desired.set, kid) {
-                self.recognise_generated(key, kid, name, slot);
+            let generated = kid::parse_generated(&self.desired.set, kid);
+            if let Some((name, slot)) = generated {
+                // Whosever it is, its slot is used.
+                self.record.note_slot(name, slot);
+            }
+            if let Some((name, _)) = generated.filter(|(_, slot)| self.is_own_generated(kid, *slot)) {
+                self.recognise_generated(key, kid, name);
             } else if self.is_own_explicit(key, kid) {
                 self.recognise_explicit(key, kid);
             } else {
@@ -49,8 +54,14 @@ impl Assessor<'_> {
         }
     }
 
-    fn recognise_generated(&mut self, key: &Jwk, kid: &str, name: &str, slot: Slot) {
-        self.record.note_slot(name, slot);
+    /// Whether a generated kid is of this resource, or of one of its namespace before it. Where another namespace may write the set, too, its
+    /// keys must not pass on: what is not recorded is somebody else's.
+    pub(super) fn is_own_generated(&self, kid: &str, slot: Slot) -> bool {
+        let is_recorded = self.record.keys.get(kid).is_some_and(|record| record.state != KeyState::Unmanaged);
+        self.desired.is_exclusive || is_recorded || slot == Slot::at(self.desired.created)
+    }
+
+    fn recognise_generated(&mut self, key: &Jwk, kid: &str, name: &str) {
         let timed = self.timed();
         let remembered = self.remembered.get(kid);
         let retain = self.retain_of(name);

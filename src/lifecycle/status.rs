@@ -61,7 +61,7 @@ pub fn unconnected(resource: &JsonWebKeySet, previous: &JsonWebKeySetStatus, fai
         return previous.clone();
     }
     let refusal = Refusal { reason: failure.reason, message: failure.message.clone() };
-    let mut status = refused(previous, generation, &set_id(resource), &refusal, now);
+    let mut status = refused(previous, generation, &set_id(resource, None), &refusal, now);
     if is_deleting {
         status.conditions = conditions(
             &previous.conditions,

@@ -1,12 +1,15 @@
-//! The objects that hold public halves: what they should contain, what they contain, and whether the two differ.
+//! The objects that hold the keys: what they should contain, what they contain, and whether the two differ.
 
 use std::collections::BTreeMap;
 
 use aws_lc_rs::digest;
 
-use super::desired::Target;
+use super::{
+    desired::Target,
+    document::{self, Document},
+};
 use crate::api::{FIELD_MANAGER, MANAGED_BY_LABEL, MANAGED_METADATA_ANNOTATION, SET_ANNOTATION, TargetKind};
-use crate::jwk::{PublicJwk, PublicJwkSet};
+use crate::jwk::{Jwk, PublicJwk};
 
 /// Names one target.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -58,7 +61,7 @@ pub struct HeldTarget {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TargetContent {
     /// The data, all of it.
-    pub data: BTreeMap<String, String>,
+    pub data: BTreeMap<String, Document>,
     /// The type of a Secret.
     pub secret_type: Option<String>,
     /// The labels.
@@ -70,12 +73,17 @@ pub struct TargetContent {
 impl TargetContent {
     /// The keys that this content publishes, by kid. What is no JWK Set publishes none.
     pub fn published(&self) -> BTreeMap<String, PublicJwk> {
-        self.data
-            .values()
-            .filter_map(|document| serde_json::from_str::<PublicJwkSet>(document).ok())
-            .flat_map(|set| set.keys)
-            .filter_map(|key| Some((key.kid()?.to_owned(), key)))
-            .collect()
+        self.data.values().flat_map(Document::published).collect()
+    }
+
+    /// Whether it holds private keys.
+    pub fn is_private(&self) -> bool {
+        self.data.values().any(Document::is_private)
+    }
+
+    /// The kids of the private keys it holds.
+    pub(super) fn private_kids(&self) -> Vec<String> {
+        self.data.values().flat_map(Document::private_kids).cloned().collect()
     }
 
     /// SHA-256 of the data, the first 16 hexadecimal digits.
@@ -84,7 +92,7 @@ impl TargetContent {
         for (key, document) in &self.data {
             hashed.update(key.as_bytes());
             hashed.update(&[0]);
-            hashed.update(document.as_bytes());
+            hashed.update(&document.sha256());
             hashed.update(&[0]);
         }
         hashed.finish().as_ref().iter().take(8).map(|byte| format!("{byte:02x}")).collect()
@@ -121,11 +129,12 @@ impl TargetContent {
     }
 }
 
-/// What a target should contain when these keys are published.
-pub(super) fn content(target: &Target, set: &str, keys: &BTreeMap<String, PublicJwk>) -> TargetContent {
-    let document = PublicJwkSet { keys: keys.values().cloned().collect() };
-    // A map of strings and lists of strings always serializes.
-    let json = serde_json::to_string(&document).unwrap_or_default();
+/// What a target should contain when these public halves are published, and these keys are private, the signer first.
+pub(super) fn content(target: &Target, set: &str, keys: &BTreeMap<String, PublicJwk>, private: &[&Jwk]) -> TargetContent {
+    let document = match target.private {
+        Some(layout) => document::private(layout, private, keys),
+        None => document::public(keys),
+    };
     let asked = &target.asked;
     let mut labels = asked.labels.clone();
     labels.insert(MANAGED_BY_LABEL.to_owned(), FIELD_MANAGER.to_owned());
@@ -138,5 +147,5 @@ pub(super) fn content(target: &Target, set: &str, keys: &BTreeMap<String, Public
         annotations.insert(MANAGED_METADATA_ANNOTATION.to_owned(), managed.join(","));
     }
     let secret_type = asked.secret.as_ref().map(|secret| secret.secret_type.clone().unwrap_or_else(|| "Opaque".to_owned()));
-    TargetContent { data: BTreeMap::from([(target.data_key.clone(), json)]), secret_type, labels, annotations }
+    TargetContent { data: BTreeMap::from([(target.data_key.clone(), document)]), secret_type, labels, annotations }
 }

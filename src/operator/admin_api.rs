@@ -7,30 +7,32 @@ use jiff::Timestamp;
 use k8s_openapi::{
     NamespaceResourceScope,
     api::core::v1::{ConfigMap, Secret},
-    apimachinery::pkg::apis::meta::v1::Condition,
 };
 use kube::{
     Api, Resource, ResourceExt as _,
     api::{Patch, PatchParams},
     core::{DeserializeGuard, ObjectMeta},
-    runtime::controller::Action,
+    runtime::{controller::Action, reflector::ObjectRef},
 };
 use secrecy::SecretString;
 use serde::de::DeserializeOwned;
+use serde_json::json;
 
 use super::{
     connections::{self, Basis, Connection, Unconnected},
     context::Context,
     error::{PassError, admin_api_reason},
     kubernetes::call,
-    report,
+    report, unparsable,
 };
 use crate::{
-    api::{ADMIN_API_LABEL, AdminApi, AdminApiStatus, CaRefKind, ConditionType, FIELD_MANAGER, Reason},
+    api::{ADMIN_API_LABEL, AdminApi, CaRefKind, FIELD_MANAGER, JsonWebKeySet, Reason},
     hydra,
-    lifecycle::{self, limits},
+    lifecycle::{self, Finding, limits},
 };
 
+/// How soon an AdminApi is looked at again while the resources are being listed.
+const NOT_LISTED_YET: Duration = Duration::from_millis(200);
 /// How often a server that does not answer is asked again.
 const ASK_AGAIN: Duration = Duration::from_secs(5);
 /// The data key of a token that names none.
@@ -63,10 +65,21 @@ async fn reconcile_guarded(guard: &DeserializeGuard<AdminApi>, cx: &Context) -> 
         }
     };
     let name = admin_api.name_any();
+    if !cx.readiness.is_set() {
+        // Who uses it is not known before all resources are listed.
+        return Ok(Action::requeue(NOT_LISTED_YET));
+    }
+    let users = users(&name, cx);
+    if let Some(released) = hold(admin_api, users, cx).await?
+        && released.is_gone
+    {
+        return Ok(Action::await_change());
+    }
     let connection = match connect(admin_api, cx).await? {
         Ok(connection) => connection,
         Err(unconnected) => {
-            write_status(admin_api, None, Err((unconnected.reason, unconnected.message.clone())), cx).await?;
+            let finding = Finding { ready: Err((unconnected.reason, unconnected.message.clone())), version: None };
+            write_status(admin_api, finding, users, cx).await?;
             cx.connections.set(&name, Err(unconnected), false);
             return Ok(Action::requeue(connections::resync(&admin_api.spec)));
         }
@@ -74,15 +87,61 @@ async fn reconcile_guarded(guard: &DeserializeGuard<AdminApi>, cx: &Context) -> 
     let answer = probe(&connection.client).await;
     let answers = answer.is_ok();
     cx.connections.set(&name, Ok(connection), answers);
-    match answer {
-        Ok(version) => write_status(admin_api, Some(version), Ok(()), cx).await?,
+    let finding = match answer {
+        Ok(version) => Finding { ready: Ok(()), version: Some(version) },
         Err(error) => {
             tracing::warn!(admin_api = %name, %error, "the admin API does not answer");
             // Whoever may read an AdminApi may read the words of its server, which are redacted and cut.
-            write_status(admin_api, None, Err((admin_api_reason(&error), error.to_string())), cx).await?;
+            Finding { ready: Err((admin_api_reason(&error), error.to_string())), version: None }
         }
-    }
+    };
+    write_status(admin_api, finding, users, cx).await?;
     Ok(Action::requeue(if answers { connections::resync(&admin_api.spec) } else { ASK_AGAIN }))
+}
+
+/// How many resources use an AdminApi.
+fn users(name: &str, cx: &Context) -> usize {
+    cx.sets.state_filter(|set| uses(set, name, cx)).len()
+}
+
+/// Whether a resource uses an AdminApi. One that cannot be read uses what it used.
+fn uses(set: &DeserializeGuard<JsonWebKeySet>, name: &str, cx: &Context) -> bool {
+    match &set.0 {
+        Ok(set) => lifecycle::is_user(set, name),
+        Err(invalid) => unparsable::claim(invalid, cx).is_none_or(|claim| lifecycle::is_user(&claim, name)),
+    }
+}
+
+/// Whether an AdminApi has to be looked at because a resource that uses it came or went: for its finalizer, or the number that it tells.
+pub(super) fn is_affected(name: &str, is_gone: bool, cx: &Context) -> bool {
+    let found = cx.admin_apis.get(&ObjectRef::<DeserializeGuard<AdminApi>>::new(name));
+    found.is_some_and(|guard| {
+        guard.0.as_ref().is_ok_and(|admin_api| {
+            let is_used = || !is_gone || cx.sets.find(|set| uses(set, name, cx)).is_some();
+            (is_gone && admin_api.metadata.deletion_timestamp.is_some())
+                || lifecycle::finalizers(admin_api, usize::from(is_used())).is_some()
+        })
+    })
+}
+
+/// What a change of the finalizers led to.
+struct Released {
+    /// Whether the AdminApi goes now.
+    is_gone: bool,
+}
+
+/// Holds an AdminApi while resources use it, and lets it go when none does.
+async fn hold(admin_api: &AdminApi, users: usize, cx: &Context) -> Result<Option<Released>, PassError> {
+    let Some(finalizers) = lifecycle::finalizers(admin_api, users) else { return Ok(None) };
+    let metadata = &admin_api.metadata;
+    let patch = json!({ "metadata": { "uid": metadata.uid, "resourceVersion": metadata.resource_version, "finalizers": finalizers } });
+    let parameters = PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PatchParams::default() };
+    let api = Api::<AdminApi>::all(cx.client.clone());
+    match call("write the finalizer of an AdminApi", api.patch(&admin_api.name_any(), &parameters, &Patch::Merge(patch))).await {
+        Ok(_) => Ok(Some(Released { is_gone: metadata.deletion_timestamp.is_some() && finalizers.is_empty() })),
+        Err(error) if error.kubernetes_code() == Some(404) => Ok(Some(Released { is_gone: true })),
+        Err(error) => Err(error),
+    }
 }
 
 /// Whether the server answers, and its version. A proxy may hide both addresses, so that neither being there is no failure.
@@ -235,36 +294,8 @@ pub(super) fn reads(admin_api: &AdminApi, kind: CaRefKind, name: &str) -> bool {
 }
 
 /// Writes the status, if it differs.
-async fn write_status(
-    admin_api: &AdminApi,
-    version: Option<Option<String>>,
-    ready: Result<(), (Reason, String)>,
-    cx: &Context,
-) -> Result<(), PassError> {
-    let previous = admin_api.status.clone().unwrap_or_default();
-    let (status_text, reason, message) = match ready {
-        Ok(()) => ("True", Reason::AsPlanned, "the admin API answers".to_owned()),
-        Err((reason, message)) => ("False", reason, message),
-    };
-    let generation = admin_api.metadata.generation;
-    let kind = ConditionType::Ready.as_str();
-    let before = previous.conditions.iter().find(|condition| condition.type_ == kind && condition.status == status_text);
-    let now = Timestamp::from_second(Timestamp::now().as_second()).unwrap_or_default();
-    let condition = Condition {
-        type_: kind.to_owned(),
-        status: status_text.to_owned(),
-        reason: reason.as_str().to_owned(),
-        // The words of a failing server may differ each time: the first ones stand until something else is wrong.
-        message: before.filter(|before| before.reason == reason.as_str()).map_or(message, |before| before.message.clone()),
-        observed_generation: generation,
-        last_transition_time: before
-            .map_or(k8s_openapi::apimachinery::pkg::apis::meta::v1::Time(now), |condition| condition.last_transition_time.clone()),
-    };
-    let status = AdminApiStatus {
-        observed_generation: generation,
-        version: version.unwrap_or(previous.version.clone()),
-        conditions: vec![condition],
-    };
+async fn write_status(admin_api: &AdminApi, finding: Finding, users: usize, cx: &Context) -> Result<(), PassError> {
+    let status = lifecycle::admin_api_status(admin_api, finding, users, Timestamp::now());
     if admin_api.status.as_ref() == Some(&status) {
         return Ok(());
     }

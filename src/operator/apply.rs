@@ -148,7 +148,7 @@ async fn create(
         Some(permit) => permit,
         None => {
             let asked = Instant::now();
-            let permit = pass.cx.generations.permit(&pass.remote.admin_api, pass.connection.generations, &desired.namespace).await;
+            let permit = pass.cx.generations.permit(&pass.admin_api, pass.connection.generations, &desired.namespace).await;
             if asked.elapsed() > SHORT_WAIT {
                 pass.generation_permit = Some(permit);
                 seen.is_stale(place);

@@ -7,16 +7,20 @@ use std::{
 };
 
 use jiff::Timestamp;
-use k8s_openapi::api::core::v1::{ConfigMap, Secret};
+use k8s_openapi::api::core::v1::{ConfigMap, Namespace, Secret};
 use kube::{
     Client,
     core::{DeserializeGuard, PartialObjectMeta},
-    runtime::{events::Recorder, reflector::Store},
+    runtime::{
+        events::Recorder,
+        reflector::{ObjectRef, Store},
+    },
 };
 
 use super::{connections::Connections, generations::Generations, memory::Memory};
 use crate::{
-    api::{AdminApi, JsonWebKeySet},
+    api::{AdminApi, AdminApiSpec, JsonWebKeySet},
+    lifecycle::{access::Labels, claim},
     serve::Readiness,
 };
 
@@ -32,6 +36,8 @@ pub(super) struct Context {
     pub(super) secrets: Store<PartialObjectMeta<Secret>>,
     /// The Secrets that may be imported from, as far as the operator may watch them.
     pub(super) imports: Store<PartialObjectMeta<Secret>>,
+    /// The namespaces, for their labels.
+    pub(super) namespaces: Store<PartialObjectMeta<Namespace>>,
     pub(super) connections: Connections,
     pub(super) generations: Generations,
     pub(super) memory: Memory,
@@ -40,11 +46,26 @@ pub(super) struct Context {
     pub(super) started: Instant,
 }
 
-/// Names a remote set: the AdminApi and the id.
+impl Context {
+    /// The labels of a namespace; `None` while it was not seen yet.
+    pub(super) fn labels(&self, namespace: &str) -> Option<Labels> {
+        let found = self.namespaces.get(&ObjectRef::new(namespace))?;
+        Some(found.metadata.labels.clone().unwrap_or_default())
+    }
+}
+
+/// Names a remote set: the server, whatever AdminApi reaches it, and the id, whose case makes no difference.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct RemoteSet {
-    pub(super) admin_api: String,
-    pub(super) set: String,
+    server: String,
+    set: String,
+}
+
+impl RemoteSet {
+    /// The set of this id behind an AdminApi.
+    pub(super) fn new(api: &AdminApiSpec, set: &str) -> Self {
+        Self { server: claim::server(api), set: set.to_ascii_lowercase() }
+    }
 }
 
 /// Writes to remote sets that were sent and not answered, by set and not by resource: a deleted resource's write may land in its successor's.

@@ -32,6 +32,9 @@ pub(super) enum PassError {
         #[source]
         source: Box<PassError>,
     },
+    /// Private keys whose grant is gone could not be removed.
+    #[error("{id} holds private keys that the AdminApi grants no longer, and cannot be removed: {why}")]
+    RemovePrivateKeys { id: TargetId, why: String },
     /// The plan asks for more and more.
     #[error("the steps for set {set} came to no end: please report this with the operator's log")]
     ReachFixedPoint { set: String },
@@ -64,6 +67,7 @@ impl PassError {
             Self::CreateHiddenKey { .. } => (Reason::AdminApiRefused, self.to_string(), true),
             Self::AwaitKubernetes { .. } => (Reason::KubernetesUnavailable, self.to_string(), false),
             Self::ReadTarget { id, .. } => (Reason::KubernetesUnavailable, format!("cannot read {id}"), false),
+            Self::RemovePrivateKeys { .. } => (Reason::TargetFailed, self.to_string(), false),
             Self::MakeSymmetricKey => (Reason::InternalError, self.to_string(), false),
         };
         Failure { reason, message, stalled, step_was_due }

@@ -2,6 +2,7 @@
 
 mod admin_api;
 mod apply;
+mod claims;
 mod connections;
 mod context;
 mod error;

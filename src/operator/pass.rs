@@ -26,6 +26,8 @@ const MOST_STEPS: usize = 512;
 pub(super) struct Pass<'cx> {
     pub(super) cx: &'cx Context,
     pub(super) connection: Arc<Connection>,
+    /// The name of the AdminApi.
+    pub(super) admin_api: String,
     pub(super) remote: RemoteSet,
     /// The resource as it was last read or written.
     pub(super) resource: Arc<JsonWebKeySet>,
@@ -52,7 +54,7 @@ impl Pass<'_> {
     pub(super) async fn converge(&mut self, desired: &Desired) -> (Option<Observed>, Outcome) {
         let mut seen = match self.observe(desired).await {
             Ok(seen) => seen,
-            Err(error) => return (None, self.failed(&error, false)),
+            Err(error) => return (None, self.failed(&error, false, desired)),
         };
         for _ in 0..MOST_STEPS {
             let Some(step) = lifecycle::next(desired, &seen, self.now()) else {
@@ -63,12 +65,12 @@ impl Pass<'_> {
                 self.note_staged(None);
                 self.note_writes(&mut seen);
                 self.publish_all_the_same(desired, &mut seen).await;
-                return (Some(seen), self.failed(&error, true));
+                return (Some(seen), self.failed(&error, true, desired));
             }
         }
         self.note_staged(None);
         let error = PassError::ReachFixedPoint { set: desired.set.clone() };
-        (Some(seen), self.failed(&error, true))
+        (Some(seen), self.failed(&error, true, desired))
     }
 
     /// A failed step of the remote set does not keep the targets from being written: what signs already must reach its verifiers.
@@ -121,10 +123,10 @@ impl Pass<'_> {
         seen.unknown_until = may_have_predecessor.then(|| to_timestamp(self.cx.started + late_answers(self.connection.timeout), now));
     }
 
-    fn failed(&mut self, error: &PassError, step_was_due: bool) -> Outcome {
-        tracing::warn!(namespace = ?self.resource.namespace(), name = %self.resource.name_any(), set = %self.remote.set, %error, "a pass failed");
+    fn failed(&mut self, error: &PassError, step_was_due: bool, desired: &Desired) -> Outcome {
+        tracing::warn!(namespace = %desired.namespace, name = %desired.name, set = %desired.set, %error, "a pass failed");
         if matches!(error, PassError::CallAdminApi(_)) {
-            self.cx.connections.suspect(&self.remote.admin_api);
+            self.cx.connections.suspect(&self.admin_api);
         }
         self.retry_after = error.retry_after();
         self.was_overtaken = error.kubernetes_code() == Some(409);

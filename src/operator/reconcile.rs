@@ -4,20 +4,17 @@ use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
 use futures::FutureExt as _;
 use jiff::Timestamp;
-use kube::{
-    Api, Resource as _, ResourceExt as _,
-    core::DeserializeGuard,
-    runtime::{controller::Action, reflector::ObjectRef},
-};
+use kube::{Api, Resource as _, ResourceExt as _, core::DeserializeGuard, runtime::controller::Action};
 
 use super::{
+    claims::{self, Surroundings},
     connections::{self, Unconnected},
     context::{Context, RemoteSet},
     error::PassError,
     finalizer,
     kubernetes::call,
     pass::Pass,
-    report, unparsable,
+    report, targets, unparsable,
 };
 use crate::{
     api::{AdminApi, FINALIZER, JsonWebKeySet, Reason},
@@ -75,8 +72,12 @@ async fn reconcile_resource(resource: Arc<JsonWebKeySet>, cx: &Context) -> Resul
     }
     let name = claim::admin_api_name(&resource).to_owned();
     let name = name.as_str();
-    let found = cx.admin_apis.get(&ObjectRef::<DeserializeGuard<AdminApi>>::new(name));
-    let Some(admin_api) = found.as_ref().map(|admin_api| admin_api.0.as_ref()) else {
+    let surroundings = Surroundings::of(&resource, cx);
+    if surroundings.labels().is_none() {
+        // The namespace is about to be seen, and may carry labels that a rule asks for.
+        return Ok(Action::requeue(OVERTAKEN));
+    }
+    let Some(admin_api) = surroundings.admin_api() else {
         let message = format!("there is no AdminApi {name}: create it, or name another in spec.adminApiRef of a new resource");
         return wait_for_admin_api(resource, Unconnected { reason: Reason::AdminApiNotFound, message }, cx).await;
     };
@@ -84,18 +85,18 @@ async fn reconcile_resource(resource: Arc<JsonWebKeySet>, cx: &Context) -> Resul
         let message = format!("AdminApi {name} cannot be read: its owner has to mend its spec");
         return wait_for_admin_api(resource, Unconnected { reason: Reason::AdminApiInvalid, message }, cx).await;
     };
-    let desired = match lifecycle::validate(&resource, &admin_api.spec) {
+    let desired = match lifecycle::validate(&resource, &admin_api.spec, surroundings.labels()) {
         Ok(desired) => desired,
         Err(refusal) if resource.meta().deletion_timestamp.is_some() && refusal.reason == Reason::AccessDenied => {
             return let_go(&resource, Reason::AccessDenied, cx).await;
         }
-        Err(refusal) => return refuse(&resource, &refusal, connections::resync(&admin_api.spec), cx).await,
+        Err(refusal) => return refuse(&resource, admin_api, &refusal, cx).await,
     };
-    if let Some(conflict) = conflict(&resource, admin_api, cx) {
+    if let Some(conflict) = claims::conflict(&resource, &surroundings, cx) {
         if desired.deleting {
             return let_go(&resource, Reason::SetConflict, cx).await;
         }
-        return refuse(&resource, &conflict, connections::resync(&admin_api.spec), cx).await;
+        return refuse(&resource, admin_api, &conflict, cx).await;
     }
     let connection = match cx.connections.get(name) {
         // One that was made from an earlier AdminApi of this name must not be used: its own reconcile is about to run.
@@ -105,10 +106,11 @@ async fn reconcile_resource(resource: Arc<JsonWebKeySet>, cx: &Context) -> Resul
         // The AdminApi's own reconcile is about to run, and tells when it is done.
         None => return Ok(Action::requeue(Duration::from_secs(5))),
     };
-    let remote = RemoteSet { admin_api: name.to_owned(), set: desired.set.clone() };
+    let remote = RemoteSet::new(&admin_api.spec, &desired.set);
     let mut pass = Pass {
         cx,
         connection,
+        admin_api: name.to_owned(),
         remote,
         resource,
         notices: Vec::new(),
@@ -169,38 +171,28 @@ async fn latest(cached: &JsonWebKeySet, cx: &Context) -> Result<Option<Arc<JsonW
     Ok(read)
 }
 
-/// The refusal of a resource whose set an older one owns.
-fn conflict(resource: &JsonWebKeySet, admin_api: &AdminApi, cx: &Context) -> Option<Refusal> {
-    // A resource that cannot be read owns what it owned.
-    let claim_of = |other: &DeserializeGuard<JsonWebKeySet>| match &other.0 {
-        Ok(other) => Some(other.clone()),
-        Err(invalid) => unparsable::claim(invalid, cx).map(|claim| claim.as_ref().clone()),
-    };
-    let owners = cx.sets.state_filter(|other| match &other.0 {
-        Ok(other) => claim::is_owned_by(resource, other, &admin_api.spec),
-        Err(invalid) => unparsable::claim(invalid, cx).is_some_and(|other| claim::is_owned_by(resource, &other, &admin_api.spec)),
-    });
-    let owners = owners.iter().filter_map(|owner| claim_of(owner));
-    owners.min_by(|one, other| claim::age(one).cmp(&claim::age(other))).map(|owner| claim::conflict(resource, &owner))
-}
-
 /// Lets a resource go without a look at its remote set, and says so.
 async fn let_go(resource: &JsonWebKeySet, reason: Reason, cx: &Context) -> Result<Action, PassError> {
     finalizer::release(resource, cx).await?;
-    let set = lifecycle::set_id(resource);
+    let set = lifecycle::set_id(resource, None);
     let notice = Notice { reason, kids: Vec::new() };
     tracing::info!(namespace = ?resource.namespace(), name = %resource.name_any(), %set, reason = reason.as_str(), "the resource goes, the remote set stays");
     report::publish_events(resource, &set, &[notice], cx).await;
     Ok(Action::await_change())
 }
 
-/// Reports a resource that is not acted on. It is looked at again when it or its AdminApi changes, and on resync.
-async fn refuse(resource: &JsonWebKeySet, refusal: &Refusal, resync: Duration, cx: &Context) -> Result<Action, PassError> {
+/// Reports a resource that is not acted on. It is looked at again when it or its AdminApi changes, and on resync. Private keys do not stay
+/// where the grant is gone; what is public does.
+async fn refuse(resource: &JsonWebKeySet, admin_api: &AdminApi, refusal: &Refusal, cx: &Context) -> Result<Action, PassError> {
+    if refusal.reason == Reason::AccessDenied {
+        targets::remove_private(resource, cx).await?;
+    }
     let previous = resource.status.clone().unwrap_or_default();
     let generation = resource.metadata.generation.unwrap_or_default();
-    let status = lifecycle::refused(&previous, generation, &lifecycle::set_id(resource), refusal, Timestamp::now());
+    let set = lifecycle::set_id(resource, Some(&admin_api.spec));
+    let status = lifecycle::refused(&previous, generation, &set, refusal, Timestamp::now());
     report::write_if_different(resource, &status, cx).await?;
-    Ok(Action::requeue(resync))
+    Ok(Action::requeue(connections::resync(&admin_api.spec)))
 }
 
 /// Reports that the AdminApi cannot be used. It tells when it can.

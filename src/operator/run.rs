@@ -3,7 +3,7 @@
 use std::{future::Future, hash::Hash, sync::Arc, time::Instant};
 
 use futures::{FutureExt as _, Stream, StreamExt as _, TryStreamExt as _, channel::mpsc, future, stream};
-use k8s_openapi::api::core::v1::{ConfigMap, Secret};
+use k8s_openapi::api::core::v1::{ConfigMap, Namespace, Secret};
 use kube::{
     Api, Client, Resource, ResourceExt as _,
     core::{DeserializeGuard, PartialObjectMeta},
@@ -20,7 +20,7 @@ use kube::{
 use serde::de::DeserializeOwned;
 
 use super::{
-    admin_api,
+    admin_api, claims,
     connections::Connections,
     context::{Context, Writes},
     generations::Generations,
@@ -51,6 +51,7 @@ pub async fn run(client: Client, readiness: Readiness, shutdown: impl Future<Out
     let (config_maps, config_map_writer) = reflector::store::<PartialObjectMeta<ConfigMap>>();
     let (imports, import_writer) = reflector::store::<PartialObjectMeta<Secret>>();
     let (secrets, secret_writer) = reflector::store::<PartialObjectMeta<Secret>>();
+    let (namespaces, namespace_writer) = reflector::store::<PartialObjectMeta<Namespace>>();
 
     let cx = Arc::new(Context {
         recorder: Recorder::new(client.clone(), Reporter { controller: FIELD_MANAGER.to_owned(), instance: None }),
@@ -59,6 +60,7 @@ pub async fn run(client: Client, readiness: Readiness, shutdown: impl Future<Out
         config_maps: config_maps.clone(),
         secrets: secrets.clone(),
         imports,
+        namespaces: namespaces.clone(),
         generations: Generations::default(),
         connections: Connections::new(changed, suspected),
         memory: Memory::default(),
@@ -76,13 +78,24 @@ pub async fn run(client: Client, readiness: Readiness, shutdown: impl Future<Out
     let import_events = watch(Api::<PartialObjectMeta<Secret>>::all(client.clone()), import_config, import_writer).touched_objects();
     let secret_events = watch(Api::<PartialObjectMeta<Secret>>::all(client.clone()), own_objects, secret_writer);
 
+    let namespace_events = watch(Api::<PartialObjectMeta<Namespace>>::all(client.clone()), watcher::Config::default(), namespace_writer)
+        .touched_objects()
+        .predicate_filter(predicates::labels, PredicateConfig::default());
+
     let gone = cx.clone();
+    let (used, users_changed) = mpsc::unbounded();
     let set_triggers = set_events
         .inspect_ok(move |event| {
             if let watcher::Event::Delete(resource) = event {
                 gone.memory.forget(&resource.uid().unwrap_or_default());
                 // Another resource may have waited for its set.
                 let _ = freed.unbounded_send(resource.clone());
+            }
+            if let watcher::Event::Apply(resource) | watcher::Event::Delete(resource) = event
+                && let Ok(resource) = &resource.0
+                && admin_api::is_affected(claim::admin_api_name(resource), matches!(event, watcher::Event::Delete(_)), &gone)
+            {
+                let _ = used.unbounded_send(claim::admin_api_name(resource).to_owned());
             }
         })
         .touched_objects()
@@ -103,8 +116,9 @@ pub async fn run(client: Client, readiness: Readiness, shutdown: impl Future<Out
         .owns_stream(unknown(config_map_events, cx.clone()))
         .owns_stream(unknown(secret_events, cx.clone()))
         .watches_stream(import_events, importers(sets.clone()))
+        .watches_stream(namespace_events, inhabitants(sets.clone()))
         .reconcile_on(users_of(changes, sets.clone()))
-        .reconcile_on(rivals_of(freed_sets, sets.clone()))
+        .reconcile_on(rivals_of(freed_sets, cx.clone()))
         .graceful_shutdown_on(shutdown.clone())
         .run(reconcile::reconcile, |_, error, _| match *error {}, cx.clone())
         .for_each(async |result| tell(result.err()));
@@ -120,20 +134,22 @@ pub async fn run(client: Client, readiness: Readiness, shutdown: impl Future<Out
         .with_config(ControllerConfig::default().concurrency(CONCURRENCY))
         .watches_stream(token_events, readers(admin_apis.clone(), CaRefKind::Secret))
         .watches_stream(ca_events, readers(admin_apis.clone(), CaRefKind::ConfigMap))
+        .reconcile_on(users_changed.map(|name| ObjectRef::<DeserializeGuard<AdminApi>>::new(&name)))
         .reconcile_on(suspects.map(|name| ObjectRef::<DeserializeGuard<AdminApi>>::new(&name)))
         .graceful_shutdown_on(shutdown.clone())
         .run(admin_api::reconcile, |_, error, _| match *error {}, cx.clone())
         .for_each(async |result| tell(result.err()));
 
     let became_ready = async {
-        let ready = future::join4(
+        let ready = future::join5(
             sets.wait_until_ready(),
             admin_apis.wait_until_ready(),
             config_maps.wait_until_ready(),
             secrets.wait_until_ready(),
+            namespaces.wait_until_ready(),
         )
         .await;
-        if ready.0.is_ok() && ready.1.is_ok() && ready.2.is_ok() && ready.3.is_ok() {
+        if ready.0.is_ok() && ready.1.is_ok() && ready.2.is_ok() && ready.3.is_ok() && ready.4.is_ok() {
             readiness.set();
             tracing::info!("ready: everything is listed and watched");
         }
@@ -208,15 +224,19 @@ fn users_of(
 /// The resources that name the same set as one that is gone.
 fn rivals_of(
     freed: mpsc::UnboundedReceiver<DeserializeGuard<JsonWebKeySet>>,
-    sets: Store<DeserializeGuard<JsonWebKeySet>>,
+    cx: Arc<Context>,
 ) -> impl Stream<Item = ObjectRef<DeserializeGuard<JsonWebKeySet>>> {
-    freed.flat_map(move |gone| {
-        let rivals = gone.0.map_or_else(
-            |_| Vec::new(),
-            |gone| sets.state_filter(|set| set.0.as_ref().is_ok_and(|set| claim::claims_same_set(&gone, set))),
-        );
-        stream::iter(rivals.into_iter().map(|set| ObjectRef::from_obj(set.as_ref())).collect::<Vec<_>>())
-    })
+    freed.flat_map(move |gone| stream::iter(gone.0.map_or_else(|_| Vec::new(), |gone| claims::rivals(&gone, &cx))))
+}
+
+/// The sets of a namespace, whose labels may decide what they may reach.
+fn inhabitants(
+    sets: Store<DeserializeGuard<JsonWebKeySet>>,
+) -> impl Fn(PartialObjectMeta<Namespace>) -> Vec<ObjectRef<DeserializeGuard<JsonWebKeySet>>> {
+    move |namespace| {
+        let inhabitants = sets.state_filter(|set| set.namespace() == namespace.metadata.name);
+        inhabitants.into_iter().map(|set| ObjectRef::from_obj(set.as_ref())).collect()
+    }
 }
 
 /// The sets that import a key from a Secret.

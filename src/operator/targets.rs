@@ -1,6 +1,6 @@
 //! Reading and writing targets: ConfigMaps and Secrets, each only if this resource controls it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use k8s_openapi::{
     ByteString,
@@ -15,11 +15,12 @@ use kube::{
 };
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Value, json};
+use zeroize::{Zeroize as _, Zeroizing};
 
 use super::{context::Context, error::PassError, kubernetes::call};
 use crate::{
     api::{FIELD_MANAGER, JsonWebKeySet, TargetKind},
-    lifecycle::{HeldTarget, TargetContent, TargetId, TargetState},
+    lifecycle::{Document, HeldTarget, TargetContent, TargetId, TargetState},
 };
 
 /// A kind that can be a target.
@@ -35,40 +36,48 @@ trait TargetObject:
 {
     fn compose(metadata: ObjectMeta, content: &TargetContent) -> Self;
     fn content(&self) -> TargetContent;
+    /// Overwrites what may be secret, before it is dropped.
+    fn wipe(&mut self) {}
     /// The data as a merge patch writes it.
-    fn patch_data(data: &BTreeMap<String, String>) -> serde_json::Map<String, Value>;
+    fn patch_data(data: &BTreeMap<String, Document>) -> serde_json::Map<String, Value>;
 }
 
 impl TargetObject for ConfigMap {
     fn compose(metadata: ObjectMeta, content: &TargetContent) -> Self {
-        Self { metadata, data: Some(content.data.clone()), ..Self::default() }
+        let data = content.data.iter().map(|(key, document)| (key.clone(), document.text().to_owned())).collect();
+        Self { metadata, data: Some(data), ..Self::default() }
     }
 
     fn content(&self) -> TargetContent {
-        let mut data = self.data.clone().unwrap_or_default();
+        let mut data: BTreeMap<_, _> = self.data.iter().flatten().map(|(key, text)| (key.clone(), Document::read(text))).collect();
         // The operator writes no binary data: whatever is there counts as a difference.
-        data.extend(self.binary_data.iter().flatten().map(|(key, _)| (key.clone(), String::new())));
+        data.extend(self.binary_data.iter().flatten().map(|(key, _)| (key.clone(), Document::Public(String::new()))));
         TargetContent { data, secret_type: None, labels: self.labels().clone(), annotations: self.annotations().clone() }
     }
 
-    fn patch_data(data: &BTreeMap<String, String>) -> serde_json::Map<String, Value> {
-        data.iter().map(|(key, document)| (key.clone(), Value::String(document.clone()))).collect()
+    fn patch_data(data: &BTreeMap<String, Document>) -> serde_json::Map<String, Value> {
+        data.iter().map(|(key, document)| (key.clone(), Value::String(document.text().to_owned()))).collect()
     }
 }
 
 impl TargetObject for Secret {
     fn compose(metadata: ObjectMeta, content: &TargetContent) -> Self {
-        let data = content.data.iter().map(|(key, document)| (key.clone(), ByteString(document.clone().into_bytes()))).collect();
+        let data = content.data.iter().map(|(key, document)| (key.clone(), ByteString(document.text().as_bytes().to_vec()))).collect();
         Self { metadata, data: Some(data), type_: content.secret_type.clone(), ..Self::default() }
     }
 
     fn content(&self) -> TargetContent {
-        let data = self.data.iter().flatten().map(|(key, bytes)| (key.clone(), String::from_utf8_lossy(&bytes.0).into_owned())).collect();
+        let read = |bytes: &ByteString| Document::read(&Zeroizing::new(String::from_utf8_lossy(&bytes.0).into_owned()));
+        let data = self.data.iter().flatten().map(|(key, bytes)| (key.clone(), read(bytes))).collect();
         TargetContent { data, secret_type: self.type_.clone(), labels: self.labels().clone(), annotations: self.annotations().clone() }
     }
 
-    fn patch_data(data: &BTreeMap<String, String>) -> serde_json::Map<String, Value> {
-        let encoded = data.iter().map(|(key, document)| (key.clone(), json!(ByteString(document.clone().into_bytes()))));
+    fn wipe(&mut self) {
+        self.data.iter_mut().flat_map(BTreeMap::values_mut).for_each(|value| value.0.zeroize());
+    }
+
+    fn patch_data(data: &BTreeMap<String, Document>) -> serde_json::Map<String, Value> {
+        let encoded = data.iter().map(|(key, document)| (key.clone(), json!(ByteString(document.text().as_bytes().to_vec()))));
         encoded.collect()
     }
 }
@@ -122,6 +131,22 @@ pub(super) async fn remove(resource: &JsonWebKeySet, id: &TargetId, uid: &str, c
         TargetKind::Secret => remove_kind::<Secret>(id, uid, cx).await,
     };
     settle(resource, id, removed, cx)
+}
+
+/// Removes every target that holds private keys: the grant for them is gone.
+pub(super) async fn remove_private(resource: &JsonWebKeySet, cx: &Context) -> Result<(), PassError> {
+    let listed = resource.status.iter().flat_map(|status| &status.targets);
+    let listed = listed.map(|target| TargetId { kind: target.kind, namespace: target.namespace.clone(), name: target.name.clone() });
+    let known: BTreeSet<_> = listed.chain(owned(resource, cx)).filter(|id| id.kind == TargetKind::Secret).collect();
+    for id in known {
+        if let TargetState::Held(held) = observe(resource, &id, cx).await?
+            && held.content.is_private()
+            && let TargetState::Failed { why, .. } = remove(resource, &id, &held.uid, cx).await
+        {
+            return Err(PassError::RemovePrivateKeys { id, why });
+        }
+    }
+    Ok(())
 }
 
 fn settle(resource: &JsonWebKeySet, id: &TargetId, state: Result<TargetState, PassError>, cx: &Context) -> TargetState {
@@ -186,7 +211,7 @@ async fn read<K: TargetObject>(id: &TargetId, owner: &str, cx: &Context) -> Resu
     }
     let object = call("read a target", api.get_opt(&id.name)).await?;
     Ok(match object {
-        Some(object) if is_controlled_by(object.meta(), owner) => TargetState::Held(held(&object)),
+        Some(object) if is_controlled_by(object.meta(), owner) => TargetState::Held(held(object)),
         Some(_) => TargetState::Foreign,
         None => TargetState::Absent,
     })
@@ -213,14 +238,14 @@ async fn write_kind<K: TargetObject>(
         let parameters = PostParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PostParams::default() };
         // A POST and never an apply: an apply without force would merge into an object of somebody else.
         return match call("create a target", api.create(&parameters, &K::compose(metadata, content))).await {
-            Ok(object) => Ok(TargetState::Held(held(&object))),
+            Ok(object) => Ok(TargetState::Held(held(object))),
             Err(error) if error.kubernetes_code() == Some(409) => read::<K>(id, &owner, cx).await,
             Err(error) => Err(error),
         };
     };
     let parameters = PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PatchParams::default() };
     match call("update a target", api.patch(&id.name, &parameters, &Patch::Merge(replacement::<K>(before, content)))).await {
-        Ok(object) => Ok(TargetState::Held(held(&object))),
+        Ok(object) => Ok(TargetState::Held(held(object))),
         // Changed, replaced or deleted since it was read: read it again and decide again.
         Err(error) if matches!(error.kubernetes_code(), Some(404 | 409)) => read::<K>(id, &owner, cx).await,
         Err(error) => Err(error),
@@ -261,12 +286,10 @@ fn replacement<K: TargetObject>(before: &HeldTarget, wanted: &TargetContent) -> 
     })
 }
 
-fn held<K: TargetObject>(object: &K) -> HeldTarget {
-    HeldTarget {
-        uid: object.uid().unwrap_or_default(),
-        resource_version: object.resource_version().unwrap_or_default(),
-        content: object.content(),
-    }
+fn held<K: TargetObject>(mut object: K) -> HeldTarget {
+    let content = object.content();
+    object.wipe();
+    HeldTarget { uid: object.uid().unwrap_or_default(), resource_version: object.resource_version().unwrap_or_default(), content }
 }
 
 /// Whether the controller of an object is the resource with this UID. The name alone proves nothing: a resource may be deleted and made again.

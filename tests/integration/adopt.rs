@@ -3,7 +3,7 @@
 use std::process::{Command, Output};
 
 use jwk_operator::{
-    api::{AccessRule, AdminApiSpec, JsonWebKeySet},
+    api::{AccessRule, AdminApiSpec, JsonWebKeySet, Namespaces},
     hydra::emulator::{Emulator, EmulatorOptions},
     jwk::Jwk,
     lifecycle::{self, Observed, Record},
@@ -27,8 +27,10 @@ fn resource(output: &Output) -> JsonWebKeySet {
 
 /// The steps that the plan for a resource has for the remote set, told by their debug text.
 fn remote_steps(resource: &JsonWebKeySet, live: Vec<Jwk>) -> Vec<String> {
-    let api = AdminApiSpec { access: vec![AccessRule { namespaces: None, sets: vec!["{namespace}.*".into()] }], ..AdminApiSpec::default() };
-    let desired = lifecycle::validate(resource, &api).expect("a valid resource");
+    let namespaces = Namespaces { all: Some(true), ..Namespaces::default() };
+    let rule = AccessRule { namespaces, sets: vec!["{namespace}.*".into()], ..AccessRule::default() };
+    let api = AdminApiSpec { access: vec![rule], ..AdminApiSpec::default() };
+    let desired = lifecycle::validate(resource, &api, None).expect("a valid resource");
     let now = jiff::Timestamp::now();
     let mut seen = Observed::new(Record::default());
     seen.finalizer = true;

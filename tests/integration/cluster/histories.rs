@@ -13,7 +13,7 @@ use jwk_operator::{
     api::{JsonWebKeySet, JsonWebKeySetSpec, TargetKind},
     hydra::emulator::{Effect, Fault, Store},
     jwk::Jwk,
-    lifecycle::{HeldTarget, TargetContent, TargetId, kid},
+    lifecycle::{Document, HeldTarget, TargetContent, TargetId, kid},
 };
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::{
@@ -278,8 +278,16 @@ fn judge_set(set: &str, happened: &[Happened]) -> Result<(), String> {
                 objects.clear();
             }
             What::Target(Some(data)) => {
-                let content = TargetContent { data: data.clone(), ..TargetContent::default() };
-                let look = TargetWrite { id: &id, content: &content, before: objects.get(&id), recorded: None, spec: &spec, status: None };
+                let content = content(data);
+                let look = TargetWrite {
+                    id: &id,
+                    content: &content,
+                    before: objects.get(&id),
+                    recorded: None,
+                    spec: &spec,
+                    status: None,
+                    may_be_private: false,
+                };
                 oracle.check_target(look, &Store::default(), &[], &live, *at)?;
                 objects.insert(id.clone(), HeldTarget { uid: String::new(), resource_version: String::new(), content });
                 oracle.note_published(&live, &objects, None);
@@ -288,6 +296,11 @@ fn judge_set(set: &str, happened: &[Happened]) -> Result<(), String> {
         }
     }
     Ok(())
+}
+
+fn content(data: &BTreeMap<String, String>) -> TargetContent {
+    let data = data.iter().map(|(key, text)| (key.clone(), Document::read(text))).collect();
+    TargetContent { data, ..TargetContent::default() }
 }
 
 /// A history, a line each.
@@ -303,7 +316,7 @@ fn told(happened: &[Happened]) -> String {
         What::Outsider { before, after } => format!("{at} OUTSIDER {} -> {}\n", keys(before), keys(after)),
         What::Target(None) => format!("{at} target   gone\n"),
         What::Target(Some(data)) => {
-            let content = TargetContent { data: data.clone(), ..TargetContent::default() };
+            let content = content(data);
             let kids: Vec<_> = content.published().into_keys().map(|kid| kid.rsplit('.').next().unwrap_or_default().to_owned()).collect();
             format!("{at} target   {}\n", kids.join(" "))
         }

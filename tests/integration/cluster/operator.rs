@@ -53,7 +53,7 @@ impl Playground {
 
     /// Writes the AdminApi `default`: the emulator, with these settings besides.
     pub async fn admin_api(&self, settings: Value) {
-        let mut spec = json!({ "url": self.emulator.url(), "access": [{ "sets": ["{namespace}.*"] }] });
+        let mut spec = json!({ "url": self.emulator.url(), "access": [{ "namespaces": { "all": true }, "sets": ["{namespace}.*"] }] });
         for (name, value) in settings.as_object().expect("settings") {
             spec[name] = value.clone();
         }

@@ -87,6 +87,8 @@ async fn bad_input_is_refused_with_a_sentence() {
             json!({ "publish": [{ "secret": { "name": "a", "type": "kubernetes.io/service-account-token" } }] }),
             "has a meaning to the cluster",
         ),
+        (json!({ "publish": [{ "secret": { "name": "a", "layout": "Oathkeeper" } }] }), "it needs content: Private"),
+        (json!({ "publish": [{ "configMap": { "name": "a", "content": "Private" } }] }), "content"),
         (
             json!({ "publish": [{ "configMap": { "name": "a" }, "labels": { "argocd.argoproj.io/secret-type": "cluster" } }] }),
             "are not yours to set",
@@ -129,6 +131,8 @@ async fn bad_input_is_refused_with_a_sentence() {
     assert_eq!(found["spec"], original, "no defaults in the spec");
 
     let url = "http://hydra-admin.ory:4445";
+    let everybody = || json!({ "all": true });
+    let rule = |namespaces: Value, set: &str| json!({ "url": url, "access": [{ "namespaces": namespaces, "sets": [set] }] });
     for (spec, sentence) in [
         (json!({ "url": url }), "spec.access"),
         (json!({ "url": "ftp://x", "access": [] }), "url is scheme, host and port"),
@@ -142,15 +146,52 @@ async fn bad_input_is_refused_with_a_sentence() {
         (json!({ "url": url, "access": [{ "sets": [] }] }), "sets"),
         (json!({ "url": url, "timeout": "0s", "access": [] }), "timeout is at least 1s"),
         (json!({ "url": url, "resyncInterval": "1ms", "access": [] }), "resyncInterval is at least 1s"),
-        (json!({ "url": url, "access": [{ "namespaces": {}, "sets": ["a"] }] }), "write namespaces.names"),
-        (json!({ "url": url, "access": [{ "sets": ["*"] }] }), "a set pattern is an id"),
-        (json!({ "url": url, "access": [{ "sets": ["pay*"] }] }), "a set pattern is an id"),
-        (json!({ "url": url, "access": [{ "sets": ["Hydra.*"] }] }), "hydra.* is refused"),
+        (json!({ "url": url, "access": [{ "sets": ["a"] }] }), "namespaces: Required value"),
+        (rule(json!({}), "a"), "every namespace is written all: true"),
+        (rule(json!({ "all": true, "names": ["a"] }), "a"), "exactly one of names, selector and all"),
+        (rule(json!({ "all": false }), "a"), "all is true or absent"),
+        (rule(json!({ "selector": {} }), "a"), "an empty selector would be every namespace"),
+        (rule(json!({ "selector": { "matchLabels": {} } }), "a"), "an empty selector would be every namespace"),
+        (
+            rule(json!({ "selector": { "matchExpressions": [{ "key": "team", "operator": "NotIn" }] } }), "a"),
+            "values belongs to the operators In and NotIn",
+        ),
+        (
+            rule(json!({ "selector": { "matchExpressions": [{ "key": "team", "operator": "Exists", "values": ["a"] }] } }), "a"),
+            "values belongs to the operators In and NotIn",
+        ),
+        (rule(everybody(), "*"), "a set pattern is an id"),
+        (rule(everybody(), "pay*"), "a set pattern is an id"),
+        (rule(everybody(), "Hydra.*"), "hydra.* is refused"),
+        (json!({ "url": url, "setPrefix": "prod", "access": [] }), "setPrefix"),
+        (json!({ "url": url, "limits": { "requestsPerSecond": 0 }, "access": [] }), "requestsPerSecond"),
+        (json!({ "url": url, "auth": {}, "access": [] }), "auth is exactly one of"),
+        (
+            json!({ "url": url, "auth": { "basic": { "secretRef": { "name": "a" } }, "bearerToken": { "secretRef": { "name": "a" } } }, "access": [] }),
+            "auth is exactly one of",
+        ),
+        (
+            json!({ "url": url, "auth": { "header": { "name": "Host", "secretRef": { "name": "a" } } }, "access": [] }),
+            "none that HTTP itself uses",
+        ),
+        (
+            json!({ "url": url, "auth": { "clientCredentials": { "tokenUrl": "http://sso/token", "secretRef": { "name": "a" } } }, "access": [] }),
+            "tokenUrl is an https URL",
+        ),
+        (json!({ "url": url, "forwardedProto": "gopher", "access": [] }), "forwardedProto"),
         (json!({ "url": url, "limits": { "generations": 0 }, "access": [] }), "generations"),
         (json!({ "url": url, "limits": { "minRotationInterval": "1s" }, "access": [] }), "minRotationInterval is at least 10s"),
         (json!({ "url": url, "pathPrefix": "admin/", "access": [] }), "pathPrefix"),
     ] {
         let message = refusal(&control_plane, "AdminApi", "bad", spec.clone()).await;
         assert!(message.contains(sentence), "{spec}: {message}");
+    }
+
+    // What cannot change.
+    let api = |spec: Value| json!({ "apiVersion": "jwk-operator.dev/v1alpha1", "kind": "AdminApi", "metadata": { "name": "good" }, "spec": spec });
+    control_plane.apply(api(json!({ "url": url, "setPrefix": "prod-eu:", "access": [] }))).await.expect("accepted");
+    for spec in [json!({ "url": url, "access": [] }), json!({ "url": url, "setPrefix": "prod-us:", "access": [] })] {
+        let message = refusal(&control_plane, "AdminApi", "good", spec).await;
+        assert!(message.contains("setPrefix cannot change"), "{message}");
     }
 }

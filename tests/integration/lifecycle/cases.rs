@@ -2,7 +2,7 @@
 
 use jwk_operator::{
     api::{self, Algorithm, JsonWebKeySetSpec},
-    lifecycle::{self, Step},
+    lifecycle::{self, Document, Step},
 };
 
 use super::{
@@ -143,9 +143,9 @@ fn a_key_that_somebody_wrote_into_a_target_does_not_reach_the_set() {
     let public = serde_json::to_value(foreign.public_half().expect("a public half")).expect("JSON");
     for held in world.objects.values_mut() {
         let document = held.content.data.get_mut("jwks.json").expect("a document");
-        let mut set: serde_json::Value = serde_json::from_str(document).expect("JSON");
+        let mut set: serde_json::Value = serde_json::from_str(document.text()).expect("JSON");
         set["keys"].as_array_mut().expect("keys").push(public.clone());
-        *document = set.to_string();
+        *document = Document::read(&set.to_string());
     }
     world.pass(&[]);
     assert_eq!(kids(&world), before);

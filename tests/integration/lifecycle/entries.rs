@@ -2,8 +2,8 @@
 
 use jwk_operator::{
     api::{
-        Algorithm, ConfigMapTarget, Generate, Import, ImportSecretRef, JsonWebKeySetSpec, KeySource, KeyUse, PublicKey, PublishTarget,
-        Rotation, TargetKind,
+        Algorithm, ConfigMapTarget, Generate, Import, ImportSecretRef, JsonWebKeySetSpec, KeySource, KeyUse, PrivateLayout, PublicKey,
+        PublishTarget, Rotation, SecretTarget, TargetContentKind, TargetKind,
     },
     hydra::emulator::{DerivedKeys, Generate as _},
     lifecycle::TargetId,
@@ -105,6 +105,21 @@ pub fn set_entries(spec: &mut JsonWebKeySetSpec, entries: Vec<KeySource>) {
 
 pub fn target(name: &str) -> PublishTarget {
     PublishTarget { config_map: Some(ConfigMapTarget { name: name.into(), key: None }), ..PublishTarget::default() }
+}
+
+/// A Secret with private keys, as Oathkeeper reads it.
+pub fn private_target() -> PublishTarget {
+    let secret = SecretTarget {
+        name: "private".into(),
+        content: Some(TargetContentKind::Private),
+        layout: Some(PrivateLayout::Oathkeeper),
+        ..SecretTarget::default()
+    };
+    PublishTarget { secret: Some(secret), ..PublishTarget::default() }
+}
+
+pub fn private_target_id() -> TargetId {
+    TargetId { kind: TargetKind::Secret, namespace: "shop".into(), name: "private".into() }
 }
 
 pub fn target_id(name: &str) -> TargetId {

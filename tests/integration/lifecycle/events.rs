@@ -4,12 +4,13 @@ use jiff::SignedDuration;
 use jwk_operator::{
     api::{KeySource, Mode, ROTATE_AT_ANNOTATION, UnmanagedKeys},
     jwk::Jwk,
+    lifecycle::Document,
 };
 use kube::ResourceExt as _;
 use proptest::prelude::*;
 
 use super::{
-    entries::{ENTRIES, SECRETS, can_sign, entry, retime, set_entries, target, target_id},
+    entries::{ENTRIES, SECRETS, can_sign, entry, private_target, private_target_id, retime, set_entries, target, target_id},
     world::{Fault, LATE, SET, STAGED, World},
 };
 
@@ -50,6 +51,8 @@ pub enum Event {
     LabelSecret(usize, bool),
     Unmanaged(bool),
     Targets(usize),
+    /// Whether private keys are asked for in a Secret, and whether they are granted.
+    PrivateTarget(bool, bool),
     Observe(bool),
     Clock(i64),
 }
@@ -124,6 +127,7 @@ pub fn events() -> impl Strategy<Value = Event> {
         1 => (0..SECRETS.len(), any::<bool>()).prop_map(|(index, labelled)| Event::LabelSecret(index, labelled)),
         1 => any::<bool>().prop_map(Event::Unmanaged),
         1 => (0..3usize).prop_map(Event::Targets),
+        1 => any::<(bool, bool)>().prop_map(|(asked, granted)| Event::PrivateTarget(asked, granted)),
         1 => any::<bool>().prop_map(Event::Observe),
     ];
     prop_oneof![5 => passes, 2 => drift, 2 => edits]
@@ -213,7 +217,7 @@ impl World {
             Event::AlterTarget => {
                 self.say("TARGET ALTERED");
                 for held in self.objects.values_mut() {
-                    held.content.data.insert("other".into(), "x".into());
+                    held.content.data.insert("other".into(), Document::Public("x".into()));
                     held.resource_version.push('0');
                 }
             }
@@ -307,7 +311,21 @@ impl World {
                 let names = ["payments-jwks", "second"];
                 names.iter().skip(*count).for_each(|name| self.oracle.forget_target(&target_id(name)));
                 let targets = names.iter().take(*count).map(|name| target(name)).collect();
+                self.oracle.forget_target(&private_target_id());
                 self.edit(|spec| spec.publish = Some(targets));
+            }
+            Event::PrivateTarget(asked, granted) => {
+                self.say(format!("PRIVATE TARGET asked {asked} granted {granted}"));
+                self.private_export = *granted;
+                if !(*asked && *granted) {
+                    self.oracle.forget_target(&private_target_id());
+                }
+                self.edit(|spec| {
+                    let mut targets = spec.publish.take().unwrap_or_else(|| vec![target("payments-jwks")]);
+                    targets.retain(|target| target.secret.is_none());
+                    targets.extend(asked.then(private_target));
+                    spec.publish = Some(targets);
+                });
             }
             Event::Observe(observe) => {
                 self.say(format!("OBSERVE {observe}"));

@@ -10,7 +10,7 @@ use jwk_operator::{
 use proptest::{prelude::*, test_runner::RngSeed};
 
 use super::{
-    entries::{ENTRIES, SECRETS, entry, set_entries},
+    entries::{ENTRIES, SECRETS, entry, private_target_id, set_entries},
     events::{Event, HOUR, events},
     world::{End, LATE, SET, World},
 };
@@ -41,7 +41,7 @@ impl World {
     fn check_rest(&self) {
         let log = || self.history();
         let (status, live, staged) = (self.status(), self.live(), self.staged());
-        let stalled = ["KidTaken", "SourceInvalid", "SourceMissing", "SourceNotLabelled"];
+        let stalled = ["KidTaken", "SourceInvalid", "SourceMissing", "SourceNotLabelled", "PrivateExportDenied"];
         let reason = self.reason();
         if !stalled.contains(&reason.as_str()) {
             assert!(self.is_ready(), "not ready: {:?}\n{}", status.conditions, log());
@@ -82,6 +82,11 @@ impl World {
         for kid in &self.resource.spec.revoke {
             assert!(live.iter().chain(&staged).all(|key| key.kid() != Some(kid)), "{kid} is revoked and there\n{}", log());
             assert!(status.keys.iter().any(|key| &key.kid == kid && key.state == KeyState::Revoked), "{kid} is not listed\n{}", log());
+        }
+        let is_asked_for = self.resource.spec.publish.iter().flatten().any(|target| target.secret.is_some());
+        let exported = self.objects.get(&private_target_id()).map(|held| held.content.is_private());
+        if !(is_asked_for && self.private_export) {
+            assert_eq!(exported, None, "private keys stay without a grant\n{}", log());
         }
         for held in self.objects.values() {
             let published = held.content.published();

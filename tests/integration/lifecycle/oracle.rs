@@ -6,8 +6,8 @@ use jiff::{SignedDuration, Timestamp};
 use jwk_operator::{
     api::{JsonWebKeySetSpec, JsonWebKeySetStatus, KeySource, KeyState, Mode, UnmanagedKeys},
     hydra::emulator::Store,
-    jwk::Jwk,
-    lifecycle::{DEFAULT_RETAIN, HeldTarget, TargetContent, TargetId, kid},
+    jwk::{Jwk, JwkSet},
+    lifecycle::{DEFAULT_RETAIN, Document, HeldTarget, TargetContent, TargetId, kid},
 };
 
 const PRIVATE_MEMBERS: [&str; 8] = ["d", "p", "q", "dp", "dq", "qi", "oth", "k"];
@@ -51,6 +51,8 @@ pub struct TargetWrite<'look> {
     pub recorded: Option<BTreeSet<String>>,
     pub spec: &'look JsonWebKeySetSpec,
     pub status: Option<&'look JsonWebKeySetStatus>,
+    /// Whether the AdminApi lets private keys be in this target.
+    pub may_be_private: bool,
 }
 
 /// What verifiers could read in one target.
@@ -352,6 +354,27 @@ impl Oracle {
     }
 
     /// Rule 1, and rule 4 for what verifiers read; notes what they read from now on.
+    /// A document that may hold private keys: one, which is not revoked and which somebody else did not put under an own kid, and no secret
+    /// of another key.
+    fn check_private_document(&self, document: &str, store: &Store, write: &TargetWrite<'_>) {
+        let set: JwkSet = serde_json::from_str(document).expect("a set");
+        let private: Vec<&Jwk> = set.keys.iter().filter(|key| key.is_private()).collect();
+        assert!(private.len() == 1 && set.keys[0].is_private(), "Oathkeeper signs with the last of several: {:?}", set.keys);
+        let kid = private[0].kid().expect("a kid");
+        assert!(!write.spec.revoke.iter().any(|revoked| revoked == kid), "{kid} is revoked and exported");
+        let recorded = write
+            .status
+            .and_then(|status| status.keys.iter().find(|key| key.kid == kid && key.state != KeyState::Planned)?.thumbprint.clone());
+        let is_intruder = self.is_foreign(private[0]) && recorded.is_some_and(|known| private[0].public_thumbprint() != Some(known));
+        assert!(!is_intruder, "{kid} is exported and is not ours");
+        for key in store.sets().values().flatten().filter(|key| id(key) != id(private[0])) {
+            for secret in PRIVATE_MEMBERS.iter().filter_map(|member| key.text(member)) {
+                let is_shown = set.keys.iter().any(|shown| shown.members().values().any(|value| value.as_str() == Some(secret)));
+                assert!(!is_shown, "a secret of {key:?} is exported with {kid}");
+            }
+        }
+    }
+
     pub fn check_target(
         &mut self,
         write: TargetWrite<'_>,
@@ -360,7 +383,11 @@ impl Oracle {
         live: &[Jwk],
         now: Timestamp,
     ) -> Result<(), String> {
-        for document in write.content.data.values() {
+        for document in write.content.data.values().map(Document::text) {
+            if write.may_be_private && write.content.is_private() {
+                self.check_private_document(document, store, &write);
+                continue;
+            }
             check_no_secret(document, store, secrets);
             let set: serde_json::Value = serde_json::from_str(document).expect("a document is JSON");
             for key in set["keys"].as_array().expect("a list of keys") {
@@ -379,6 +406,8 @@ impl Oracle {
             if !published.contains_key(&kid)
                 && write.recorded.as_ref().is_none_or(|recorded| recorded.contains(&kid))
                 && !write.spec.revoke.contains(&kid)
+                // One that was revoked leaves, also when it is not any more.
+                && !write.status.is_some_and(|status| status.keys.iter().any(|key| key.kid == kid && key.state == KeyState::Revoked))
                 && !self.is_foreign(key)
                 && key.key_use() != Some("enc")
                 && is_early

@@ -4,10 +4,11 @@ use jwk_operator::{
     api::{KeyState, KeyStatus, Mode},
     hydra::emulator::Refusal,
     jwk::{Jwk, symmetric},
-    lifecycle::{Desired, HeldTarget, Observed, Outcome, Place, SourceState, Step, TargetState},
+    lifecycle::{Desired, Document, HeldTarget, Observed, Outcome, Place, SourceState, Step, TargetContent, TargetState},
 };
 
 use super::{
+    entries::private_target_id,
     oracle::{RemoteWrite, TargetWrite},
     world::{SET, STAGED, Unanswered, World},
 };
@@ -36,7 +37,7 @@ impl World {
             Step::WriteTarget { id, content, replaces } => {
                 self.version += 1;
                 let uid = replaces.as_ref().map_or_else(|| format!("target-{}", self.version), |held| held.uid.clone());
-                let held = HeldTarget { uid, resource_version: self.version.to_string(), content: (**content).clone() };
+                let held = HeldTarget { uid, resource_version: self.version.to_string(), content: as_read(content) };
                 if self.foreign_objects.contains(id) {
                     seen.target_was_written(id.clone(), TargetState::Foreign);
                     return;
@@ -52,6 +53,7 @@ impl World {
                     recorded,
                     spec: &self.resource.spec,
                     status: self.resource.status.as_ref(),
+                    may_be_private: *id == private_target_id() && self.private_export,
                 };
                 if let Err(violation) = self.oracle.check_target(look, &self.store, &self.secret_keys(), &self.live(), self.now) {
                     panic!("{violation}\n{}", self.history());
@@ -186,4 +188,10 @@ pub fn place_of(step: &Step) -> Place {
         Step::CreateKey { place, .. } | Step::CreateSymmetricKey { place, .. } | Step::DeleteKey { place, .. } => *place,
         _ => Place::Live,
     }
+}
+
+/// The content of a target as it is read back.
+fn as_read(content: &TargetContent) -> TargetContent {
+    let data = content.data.iter().map(|(key, document)| (key.clone(), Document::read(document.text()))).collect();
+    TargetContent { data, ..content.clone() }
 }

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, fmt};
 
 use jiff::{SignedDuration, Timestamp};
 use jwk_operator::{
-    api::{AccessRule, AdminApiSpec, JsonWebKeySet, JsonWebKeySetSpec, JsonWebKeySetStatus},
+    api::{AccessRule, AdminApiSpec, JsonWebKeySet, JsonWebKeySetSpec, JsonWebKeySetStatus, Namespaces},
     hydra::emulator::{DerivedKeys, Store},
     jwk::{Jwk, JwkSet},
     lifecycle::{
@@ -88,6 +88,8 @@ pub struct World {
     pub keeps_private_keys: bool,
     /// Whether the next private key that is stored does not come in front, as may happen on MySQL within one second.
     pub misorders_next: bool,
+    /// Whether the AdminApi lets the namespace have private keys in Secrets.
+    pub private_export: bool,
     /// Whether targets refuse to be written.
     pub targets_fail: bool,
     /// The Secrets of the namespace, by name: what their only data key holds, and whether they are labelled for import.
@@ -129,6 +131,7 @@ impl World {
             foreign_objects: Vec::new(),
             keeps_private_keys: false,
             misorders_next: false,
+            private_export: false,
             targets_fail: false,
             secrets: BTreeMap::new(),
             finalizer: false,
@@ -270,10 +273,15 @@ impl World {
     pub fn desired(&self) -> Result<Desired, lifecycle::Refusal> {
         let grants = AdminApiSpec {
             url: "http://127.0.0.1:4445".into(),
-            access: vec![AccessRule { namespaces: None, sets: vec!["{namespace}.*".into()] }],
+            access: vec![AccessRule {
+                namespaces: Namespaces { all: Some(true), ..Namespaces::default() },
+                sets: vec!["{namespace}.*".into()],
+                private_export: Some(self.private_export),
+                ..AccessRule::default()
+            }],
             ..Default::default()
         };
-        lifecycle::validate(&self.resource, &grants)
+        lifecycle::validate(&self.resource, &grants, None)
     }
 
     fn observe(&self, desired: &Desired) -> Observed {
