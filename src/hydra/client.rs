@@ -7,18 +7,21 @@ use serde::Serialize;
 use zeroize::Zeroizing;
 
 use super::{
+    breaker::BreakerState,
     decode,
     error::{Error, ErrorKind},
+    gate::Reservation,
     operation::{Call, Operation},
     received::Received,
     transport::Transport,
 };
 use crate::jwk::{Jwk, JwkSet};
 
-/// A client of the admin API. Clones share their connections.
+/// A client of the admin API. Clones share their connections and their limits.
 #[derive(Clone)]
 pub struct Client {
     transport: Arc<Transport>,
+    reservation: Option<Arc<Reservation>>,
 }
 
 /// What an operation answered.
@@ -45,7 +48,31 @@ pub struct CreateJsonWebKeySet {
 
 impl Client {
     pub(super) fn new(transport: Transport) -> Self {
-        Self { transport: Arc::new(transport) }
+        Self { transport: Arc::new(transport), reservation: None }
+    }
+
+    /// Waits for a turn ahead of a write: the client that is answered holds a place at the server until it is dropped, and its next write is
+    /// sent without waiting. So a caller can look at a set and then write it, and nothing lies between the two.
+    ///
+    /// # Errors
+    /// [`ErrorKind::HeldBack`] of `operation`.
+    pub async fn reserve(&self, operation: Operation) -> Result<Self, Error> {
+        let reservation = self
+            .transport
+            .gate
+            .reserve()
+            .await
+            .map_err(|retry_after| Error::new(&Call { operation, set: None, kid: None }, ErrorKind::HeldBack { retry_after }, None))?;
+        Ok(Self { transport: self.transport.clone(), reservation: Some(Arc::new(reservation)) })
+    }
+
+    /// Whether requests are sent, or held back because the server did not answer.
+    pub fn breaker_state(&self) -> BreakerState {
+        self.transport.gate.breaker_state()
+    }
+
+    async fn send(&self, call: &Call<'_>, body: Option<&[u8]>) -> Result<Received, Error> {
+        self.transport.send(call, body, self.reservation.as_deref()).await
     }
 
     /// Generates a key in a set, in front of the others: it signs at once. The answer is the new key, private members included.
@@ -59,7 +86,7 @@ impl Client {
         }
         // The kid is part of the body here, not of the address.
         let addressed = Call { kid: None, ..call };
-        let received = self.transport.send(&addressed, Some(&encode(&call, request)?)).await?;
+        let received = self.send(&addressed, Some(&encode(&call, request)?)).await?;
         answer(&call, received, decode_created)
     }
 
@@ -69,7 +96,7 @@ impl Client {
     /// Any but a 404 of the admin API itself.
     pub async fn get_json_web_key_set(&self, set: &str) -> Result<Answer<Option<JwkSet>>, Error> {
         let call = Call { operation: Operation::GetJsonWebKeySet, set: Some(set), kid: None };
-        let received = self.transport.send(&call, None).await?;
+        let received = self.send(&call, None).await?;
         if decode::is_absent(&received) {
             return Ok(Answer { value: None, date: received.date });
         }
@@ -82,7 +109,7 @@ impl Client {
     /// [`ErrorKind::Rejected`] if one key cannot be stored: then none is.
     pub async fn set_json_web_key_set(&self, set: &str, keys: &JwkSet) -> Result<Answer<JwkSet>, Error> {
         let call = Call { operation: Operation::SetJsonWebKeySet, set: Some(set), kid: None };
-        let received = self.transport.send(&call, Some(&encode(&call, keys)?)).await?;
+        let received = self.send(&call, Some(&encode(&call, keys)?)).await?;
         answer(&call, received, decode::set)
     }
 
@@ -100,7 +127,7 @@ impl Client {
     /// Any but a 404 of the admin API itself.
     pub async fn get_json_web_key(&self, set: &str, kid: &str) -> Result<Answer<Option<Jwk>>, Error> {
         let call = Call { operation: Operation::GetJsonWebKey, set: Some(set), kid: Some(kid) };
-        let received = self.transport.send(&call, None).await?;
+        let received = self.send(&call, None).await?;
         if decode::is_absent(&received) {
             return Ok(Answer { value: None, date: received.date });
         }
@@ -118,7 +145,7 @@ impl Client {
         if key.kid() != Some(kid) {
             return Err(Error::new(&call, ErrorKind::InvalidId, None));
         }
-        let received = self.transport.send(&call, Some(&encode(&call, key)?)).await?;
+        let received = self.send(&call, Some(&encode(&call, key)?)).await?;
         answer(&call, received, |call, received| decode::key(call, received, kid))
     }
 
@@ -136,7 +163,7 @@ impl Client {
     /// If it does not say so.
     pub async fn ready(&self) -> Result<Answer<()>, Error> {
         let call = Call { operation: Operation::GetReadiness, set: None, kid: None };
-        let received = self.transport.send(&call, None).await?;
+        let received = self.send(&call, None).await?;
         answer(&call, received, decode::ready)
     }
 
@@ -146,12 +173,12 @@ impl Client {
     /// If it does not tell.
     pub async fn version(&self) -> Result<Answer<String>, Error> {
         let call = Call { operation: Operation::GetVersion, set: None, kid: None };
-        let received = self.transport.send(&call, None).await?;
+        let received = self.send(&call, None).await?;
         answer(&call, received, decode::version)
     }
 
     async fn delete(&self, call: Call<'_>) -> Result<Answer<()>, Error> {
-        let received = self.transport.send(&call, None).await?;
+        let received = self.send(&call, None).await?;
         if decode::is_absent(&received) {
             return Ok(Answer { value: (), date: received.date });
         }

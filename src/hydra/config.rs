@@ -2,10 +2,16 @@
 
 use std::{fmt, time::Duration};
 
-use reqwest::{Certificate, Url, redirect, tls};
+use reqwest::{Certificate, ClientBuilder, Identity, Url, redirect, tls};
 use secrecy::SecretString;
+use zeroize::Zeroizing;
 
-use super::{client::Client, transport::Transport};
+use super::{
+    authentication::{Authentication, Authorization},
+    client::Client,
+    gate::{Gate, Limits},
+    transport::Transport,
+};
 
 /// How long one call may take: generating an RSA key takes seconds, more under load.
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(60);
@@ -18,8 +24,12 @@ const LONGEST_ANSWER: usize = 4 << 20;
 pub struct Config {
     base: Url,
     path_prefix: String,
-    token: Option<SecretString>,
+    authentication: Option<Authentication>,
     ca_bundle: Option<Vec<u8>>,
+    client_certificate: Option<Zeroizing<Vec<u8>>>,
+    forwarded_proto: Option<&'static str>,
+    uses_environment_proxy: bool,
+    limits: Limits,
     timeout: Duration,
     longest_answer: usize,
 }
@@ -36,6 +46,15 @@ pub enum ConfigError {
     /// The certificates cannot be read.
     #[error("the CA bundle holds no certificate in PEM")]
     InvalidCaBundle,
+    /// The client's own certificate cannot be used.
+    #[error("the client certificate is not a certificate chain and its private key in PEM")]
+    InvalidClientCertificate,
+    /// The credentials cannot stand in a header. The text does not repeat them.
+    #[error("the credentials cannot be sent: a header holds visible ASCII characters, and a user name no colon")]
+    InvalidCredentials,
+    /// A token must not travel in the clear.
+    #[error("the token URL is not https, or carries credentials")]
+    InvalidTokenUrl,
     /// The TLS library refuses the settings, for example because the system has no certificates.
     #[error("TLS cannot be set up: {0}")]
     SetUpTls(String),
@@ -60,8 +79,12 @@ impl Config {
         Ok(Self {
             base,
             path_prefix: "/admin".to_owned(),
-            token: None,
+            authentication: None,
             ca_bundle: None,
+            client_certificate: None,
+            forwarded_proto: None,
+            uses_environment_proxy: false,
+            limits: Limits::default(),
             timeout: DEFAULT_TIMEOUT,
             longest_answer: LONGEST_ANSWER,
         })
@@ -85,15 +108,44 @@ impl Config {
         Ok(self)
     }
 
-    /// Sends `Authorization: Bearer` with this token.
-    pub fn bearer_token(mut self, token: SecretString) -> Self {
-        self.token = Some(token);
+    /// Shows who the client is.
+    pub fn authentication(mut self, authentication: Authentication) -> Self {
+        self.authentication = Some(authentication);
         self
     }
 
-    /// Trusts servers whose certificate is signed by one of these, in PEM, and no others.
+    /// Sends `Authorization: Bearer` with this token.
+    pub fn bearer_token(self, token: SecretString) -> Self {
+        self.authentication(Authentication::BearerToken(token))
+    }
+
+    /// Trusts servers whose certificate is signed by one of these, in PEM, and no others. The token endpoint may have one of the system, too.
     pub fn ca_bundle(mut self, pem: Vec<u8>) -> Self {
         self.ca_bundle = Some(pem);
+        self
+    }
+
+    /// Shows the admin API this certificate: the chain and its private key, in PEM.
+    pub fn client_certificate(mut self, pem: Zeroizing<Vec<u8>>) -> Self {
+        self.client_certificate = Some(pem);
+        self
+    }
+
+    /// Sends `X-Forwarded-Proto`, as a proxy that ends TLS would.
+    pub fn forwarded_proto(mut self, scheme: &'static str) -> Self {
+        self.forwarded_proto = Some(scheme);
+        self
+    }
+
+    /// Whether `HTTPS_PROXY` and its like count. They do not, unless this says so.
+    pub fn environment_proxy(mut self, counts: bool) -> Self {
+        self.uses_environment_proxy = counts;
+        self
+    }
+
+    /// How much may be asked of the server by this client and its clones.
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
         self
     }
 
@@ -112,30 +164,53 @@ impl Config {
     /// The client.
     ///
     /// # Errors
-    /// [`ConfigError::InvalidCaBundle`], [`ConfigError::SetUpTls`].
+    /// Any [`ConfigError`] but [`ConfigError::InvalidUrl`] and [`ConfigError::InvalidPathPrefix`], which are found earlier.
     pub fn build(self) -> Result<Client, ConfigError> {
-        let mut http = reqwest::Client::builder()
-            .user_agent(concat!("jwk-operator/", env!("CARGO_PKG_VERSION")))
-            .redirect(redirect::Policy::none())
-            .no_proxy()
-            .referer(false)
-            // Shorter than the whole, so that a call that was never sent is told from one that was not answered.
-            .connect_timeout(CONNECT_TIMEOUT.min(self.timeout * 3 / 4))
-            .tls_version_min(tls::Version::TLS_1_2);
-        if let Some(pem) = &self.ca_bundle {
-            let certificates = Certificate::from_pem_bundle(pem)
-                .ok()
-                .filter(|certificates| !certificates.is_empty())
-                .ok_or(ConfigError::InvalidCaBundle)?;
+        let mut http = self.plain();
+        if let Some(certificates) = self.certificates()? {
             http = http.tls_certs_only(certificates);
         } else if self.base.scheme() == "http" {
             // Without this the system's certificates are loaded although nothing uses them, which fails in an image that has none.
             http = http.tls_certs_only([]);
         }
-        let http = http.build().map_err(|error| ConfigError::SetUpTls(root_cause(&error)))?;
-        let Self { base, path_prefix, token, timeout, longest_answer, .. } = self;
-        Ok(Client::new(Transport { http, base, path_prefix, token, timeout, longest_answer }))
+        if let Some(pem) = &self.client_certificate {
+            http = http.identity(Identity::from_pem(pem).map_err(|_| ConfigError::InvalidClientCertificate)?);
+        }
+        let http = built(http)?;
+        let authorization = Authorization::new(self.authentication.clone(), || self.token_client())?;
+        let gate = Gate::new(self.limits, self.timeout);
+        let Self { base, path_prefix, forwarded_proto, timeout, longest_answer, .. } = self;
+        Ok(Client::new(Transport { http, base, path_prefix, authorization, forwarded_proto, gate, timeout, longest_answer }))
     }
+
+    /// What is common to the clients of the admin API and of the token endpoint.
+    fn plain(&self) -> ClientBuilder {
+        let http = reqwest::Client::builder()
+            .user_agent(concat!("jwk-operator/", env!("CARGO_PKG_VERSION")))
+            .redirect(redirect::Policy::none())
+            .referer(false)
+            // Shorter than the whole, so that a call that was never sent is told from one that was not answered.
+            .connect_timeout(CONNECT_TIMEOUT.min(self.timeout * 3 / 4))
+            .tls_version_min(tls::Version::TLS_1_2);
+        if self.uses_environment_proxy { http } else { http.no_proxy() }
+    }
+
+    /// The client of the token endpoint. It never shows the client certificate.
+    fn token_client(&self) -> Result<reqwest::Client, ConfigError> {
+        let Some(certificates) = self.certificates()? else { return built(self.plain()) };
+        // An image may have no certificates of the system.
+        built(self.plain().tls_certs_merge(certificates.clone())).or_else(|_| built(self.plain().tls_certs_only(certificates)))
+    }
+
+    fn certificates(&self) -> Result<Option<Vec<Certificate>>, ConfigError> {
+        let Some(pem) = &self.ca_bundle else { return Ok(None) };
+        let certificates = Certificate::from_pem_bundle(pem).ok().filter(|certificates| !certificates.is_empty());
+        certificates.ok_or(ConfigError::InvalidCaBundle).map(Some)
+    }
+}
+
+fn built(http: ClientBuilder) -> Result<reqwest::Client, ConfigError> {
+    http.build().map_err(|error| ConfigError::SetUpTls(root_cause(&error)))
 }
 
 impl fmt::Debug for Config {
@@ -143,6 +218,7 @@ impl fmt::Debug for Config {
         f.debug_struct("Config")
             .field("base", &self.base.as_str())
             .field("path_prefix", &self.path_prefix)
+            .field("authentication", &self.authentication)
             .field("timeout", &self.timeout)
             .finish_non_exhaustive()
     }

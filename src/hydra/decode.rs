@@ -69,6 +69,24 @@ pub(super) fn failure(call: &Call<'_>, received: &Received) -> Error {
     Error::new(call, kind, Some(received.status)).said_by_the_api(complaint.is_the_apis_own).with_words(complaint.words)
 }
 
+/// How long everybody has to wait, if the server says so: with a refusal, or ahead, when nothing is left of what may be asked.
+pub(super) fn pause(received: &Received) -> Option<Duration> {
+    let is_refusal = matches!(received.status, 429 | 503);
+    let is_used_up = received.headers.get("x-ratelimit-remaining").is_some_and(|rest| rest.as_bytes() == b"0");
+    if is_refusal {
+        retry_after(&received.headers, received.date)
+    } else {
+        is_used_up.then(|| reset(&received.headers, received.date)).flatten()
+    }
+}
+
+/// `x-ratelimit-reset`: seconds, as Ory Network sends it; what is larger than any wait is a Unix time.
+fn reset(headers: &HeaderMap, date: Option<Timestamp>) -> Option<Duration> {
+    let seconds: i64 = headers.get("x-ratelimit-reset")?.to_str().ok()?.trim().parse().ok()?;
+    let seconds = if seconds > 1_000_000_000 { seconds - date?.as_second() } else { seconds };
+    u64::try_from(seconds).ok().map(Duration::from_secs)
+}
+
 /// `Retry-After` in seconds or as a date (RFC 9110 section 10.2.3), else `x-ratelimit-reset` in seconds as Ory Network sends it.
 fn retry_after(headers: &HeaderMap, date: Option<Timestamp>) -> Option<Duration> {
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).map(str::trim);
@@ -79,7 +97,7 @@ fn retry_after(headers: &HeaderMap, date: Option<Timestamp>) -> Option<Duration>
         // Counted from the server's own time, so that a wrong clock here does not matter.
         return Duration::try_from(parse_date(value)?.duration_since(date?)).ok();
     }
-    text("x-ratelimit-reset")?.parse().ok().map(Duration::from_secs)
+    reset(headers, date)
 }
 
 /// The `Date` header (RFC 9110 section 5.6.7).

@@ -61,6 +61,15 @@ pub enum ErrorKind {
     Undecodable,
     /// The answer is about another key than the one that was asked for.
     WrongKey,
+    /// The server asked everybody to wait, or did not answer of late: nothing was sent.
+    HeldBack {
+        /// How long to wait before another try.
+        retry_after: Duration,
+    },
+    /// The token endpoint refuses the client credentials: nothing was sent to the admin API.
+    TokenRefused,
+    /// The token endpoint cannot be reached, fails, or answers what cannot be understood: nothing was sent to the admin API.
+    TokenUnavailable,
     /// The id cannot be written as one segment of a URL: nothing was sent.
     InvalidId,
 }
@@ -123,6 +132,9 @@ impl Error {
             ErrorKind::TooLarge => "TooLarge",
             ErrorKind::Undecodable => "Undecodable",
             ErrorKind::WrongKey => "WrongKey",
+            ErrorKind::HeldBack { .. } => "HeldBack",
+            ErrorKind::TokenRefused => "TokenRefused",
+            ErrorKind::TokenUnavailable => "TokenUnavailable",
             ErrorKind::InvalidId => "InvalidId",
         }
     }
@@ -149,6 +161,8 @@ impl Error {
                 | ErrorKind::ConcurrentUpdate
                 | ErrorKind::Conflict
                 | ErrorKind::ServerFailed { .. }
+                | ErrorKind::HeldBack { .. }
+                | ErrorKind::TokenUnavailable
         )
     }
 
@@ -166,6 +180,7 @@ impl Error {
     pub fn retry_after(&self) -> Option<Duration> {
         match self.kind {
             ErrorKind::RateLimited { retry_after } | ErrorKind::ServerFailed { retry_after } => retry_after,
+            ErrorKind::HeldBack { retry_after } => Some(retry_after),
             _ => None,
         }
     }
@@ -195,6 +210,9 @@ impl Error {
             ErrorKind::TooLarge => "the answer of the admin API is too large",
             ErrorKind::Undecodable => "the answer of the admin API cannot be understood",
             ErrorKind::WrongKey => "the admin API answered with another key",
+            ErrorKind::HeldBack { .. } => "the admin API asked to wait, or does not answer: the request was not sent",
+            ErrorKind::TokenRefused => "the token endpoint refuses the client credentials",
+            ErrorKind::TokenUnavailable => "the token endpoint gives no token",
             ErrorKind::InvalidId => "the id cannot stand in an address",
         });
         if let Some(status) = self.status {

@@ -1,8 +1,9 @@
 //! The admin API of Ory Hydra and Ory Network, as far as it concerns JSON Web Key Sets: a client of its seven operations.
 //!
 //! The client says what happened and hides nothing: which answers mean that a set is absent (a 404 of the API itself, and no other), which
-//! failed write may still have taken effect, what may be repeated. It never follows a redirect, never asks the environment for a proxy, reads
-//! no more than a bounded answer, and no error repeats key material or the token.
+//! failed write may still have taken effect, what may be repeated. It never follows a redirect, asks the environment for a proxy only if it is
+//! told to, reads no more than a bounded answer, and no error repeats key material or credentials. Its clones share one gate: so many requests
+//! in a second, so many at a time, and none while the server asks to wait or does not answer.
 //!
 //! ```no_run
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
@@ -15,19 +16,27 @@
 //! # }
 //! ```
 
+mod authentication;
+mod breaker;
 mod client;
 mod config;
 mod decode;
 #[cfg(feature = "emulator")]
 pub mod emulator;
 mod error;
+mod gate;
 mod operation;
 mod received;
 mod redact;
+mod token;
 mod transport;
 mod url;
 
+pub use authentication::Authentication;
+pub use breaker::BreakerState;
 pub use client::{Answer, Client, CreateJsonWebKeySet};
 pub use config::{Config, ConfigError};
 pub use error::{Error, ErrorKind};
+pub use gate::Limits;
 pub use operation::Operation;
+pub use token::ClientCredentials;

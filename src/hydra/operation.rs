@@ -46,6 +46,11 @@ impl Operation {
         matches!(self, Self::GetJsonWebKeySet | Self::GetJsonWebKey | Self::GetReadiness | Self::GetVersion)
     }
 
+    /// Whether the operation asks how the server is, and nothing else.
+    pub(super) fn is_probe(self) -> bool {
+        matches!(self, Self::GetReadiness | Self::GetVersion)
+    }
+
     /// Whether a caller may send the same request again without knowing what became of the first: a read; a DELETE, which answers 204 for
     /// what is gone; a POST that names its kid, which answers 409 for what is there. A PUT may not: it moves the key to the front, so that it
     /// signs, and drops trust grants that refer to it.

@@ -13,15 +13,14 @@ pub(super) struct Received {
     pub(super) headers: HeaderMap,
     pub(super) date: Option<Timestamp>,
     pub(super) body: Zeroizing<Vec<u8>>,
-    pub(super) token: Option<SecretString>,
+    /// The credentials that were sent.
+    pub(super) secrets: Vec<SecretString>,
 }
 
 impl Received {
-    /// Words of the server, fit for a log. The token is known here, so that it is found whatever its length and its letters.
+    /// Words of the server, fit for a log. The credentials are known here, so that they are found whatever their length and their letters.
     pub(super) fn redact(&self, words: &str) -> String {
-        match self.token.as_ref().map(|token| token.expose_secret()) {
-            Some(token) if !token.is_empty() => redact(&words.replace(token, "[redacted]")),
-            _ => redact(words),
-        }
+        let known = self.secrets.iter().map(|secret| secret.expose_secret()).filter(|secret| !secret.is_empty());
+        redact(&known.fold(words.to_owned(), |words, secret| words.replace(secret, "[redacted]")))
     }
 }

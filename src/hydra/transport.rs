@@ -4,12 +4,13 @@ use std::time::{Duration, Instant};
 
 use backon::{BackoffBuilder as _, ExponentialBuilder};
 use http::header;
-use secrecy::{ExposeSecret as _, SecretString};
 use zeroize::Zeroizing;
 
 use super::{
+    authentication::{Authorization, Credentials},
     decode,
     error::{Error, ErrorKind},
+    gate::{Gate, Reservation, Turn},
     operation::Call,
     received::Received,
     redact::redact,
@@ -24,18 +25,24 @@ pub(super) struct Transport {
     pub(super) http: reqwest::Client,
     pub(super) base: reqwest::Url,
     pub(super) path_prefix: String,
-    pub(super) token: Option<SecretString>,
+    pub(super) authorization: Authorization,
+    pub(super) forwarded_proto: Option<&'static str>,
+    pub(super) gate: Gate,
     pub(super) timeout: Duration,
     pub(super) longest_answer: usize,
 }
 
 impl Transport {
-    /// Sends a call and waits for the whole answer, repeats of reads included, at most for the timeout.
-    pub(super) async fn send(&self, call: &Call<'_>, body: Option<&[u8]>) -> Result<Received, Error> {
+    /// Waits for a turn, sends a call and waits for the whole answer, repeats of reads included, at most for the timeout.
+    pub(super) async fn send(&self, call: &Call<'_>, body: Option<&[u8]>, reserved: Option<&Reservation>) -> Result<Received, Error> {
         let started = Instant::now();
-        let result = match tokio::time::timeout(self.timeout, self.send_repeatedly(call, body)).await {
-            Ok(result) => result,
-            Err(_) => Err(Error::new(call, ErrorKind::TimedOut, None)),
+        let result = match self.gate.admit(call.operation, reserved).await {
+            // A turn that is dropped with the call tells that there was no answer.
+            Ok(turn) => match tokio::time::timeout(self.timeout, self.send_repeatedly(call, body, turn, reserved)).await {
+                Ok(result) => result,
+                Err(_) => Err(Error::new(call, ErrorKind::TimedOut, None)),
+            },
+            Err(retry_after) => Err(Error::new(call, ErrorKind::HeldBack { retry_after }, None)),
         };
         let status = result.as_ref().map_or_else(Error::status, |received| Some(received.status));
         tracing::debug!(
@@ -49,29 +56,66 @@ impl Transport {
         result
     }
 
-    async fn send_repeatedly(&self, call: &Call<'_>, body: Option<&[u8]>) -> Result<Received, Error> {
+    async fn send_repeatedly<'gate>(
+        &'gate self,
+        call: &Call<'_>,
+        body: Option<&[u8]>,
+        first: Turn<'gate>,
+        reserved: Option<&Reservation>,
+    ) -> Result<Received, Error> {
         let mut pauses =
             ExponentialBuilder::default().with_min_delay(Duration::from_millis(100)).with_max_times(REPEATS).with_jitter().build();
+        let mut turn = first;
         loop {
-            let result = self.send_once(call, body).await;
-            let is_passing = match &result {
-                Ok(received) => matches!(received.status, 502..=504),
-                Err(error) => matches!(error.kind(), ErrorKind::Unreachable | ErrorKind::BrokenOff),
-            };
+            let result = self.send_authorized(call, body).await;
+            let is_passing = is_passing(&result);
+            self.note(turn, &result);
             match pauses.next() {
                 Some(pause) if is_passing && call.operation.is_read() => tokio::time::sleep(pause).await,
                 _ => return result,
             }
+            turn = match self.gate.admit(call.operation, reserved).await {
+                Ok(turn) => turn,
+                Err(_) => return result,
+            };
         }
     }
 
-    async fn send_once(&self, call: &Call<'_>, body: Option<&[u8]>) -> Result<Received, Error> {
+    /// Tells the gate how a request went.
+    fn note(&self, turn: Turn<'_>, result: &Result<Received, Error>) {
+        if let Some(wait) = result.as_ref().ok().and_then(decode::pause) {
+            self.gate.pause(wait);
+        }
+        // What never reached the admin API says nothing of it, and a 500 may be the fault of one request.
+        let is_unsent =
+            |error: &Error| matches!(error.kind(), ErrorKind::InvalidId | ErrorKind::TokenRefused | ErrorKind::TokenUnavailable);
+        match result {
+            Err(error) if is_unsent(error) => turn.tell_nothing(),
+            _ => turn.tell(!is_passing(result) && !matches!(result, Err(error) if error.kind() == &ErrorKind::TimedOut)),
+        }
+    }
+
+    /// Sends once more if the credentials were refused and others can be had: the server did not act on the first request.
+    async fn send_authorized(&self, call: &Call<'_>, body: Option<&[u8]>) -> Result<Received, Error> {
+        let credentials = self.authorization.credentials(call).await?;
+        let received = self.send_once(call, body, &credentials).await?;
+        if received.status != 401 || !self.authorization.were_refused(&credentials).await {
+            return Ok(received);
+        }
+        let renewed = self.authorization.credentials(call).await?;
+        self.send_once(call, body, &renewed).await
+    }
+
+    async fn send_once(&self, call: &Call<'_>, body: Option<&[u8]>, credentials: &Credentials) -> Result<Received, Error> {
         let mut request = self
             .http
             .request(call.operation.method(), url::of(&self.base, &self.path_prefix, call)?)
             .header(header::ACCEPT, "application/json");
-        if let Some(token) = &self.token {
-            request = request.bearer_auth(token.expose_secret());
+        if let Some((name, value)) = &credentials.header {
+            request = request.header(name, value);
+        }
+        if let Some(scheme) = self.forwarded_proto {
+            request = request.header("x-forwarded-proto", scheme);
         }
         if let Some(body) = body {
             request = request.header(header::CONTENT_TYPE, "application/json").body(body.to_vec());
@@ -83,7 +127,7 @@ impl Transport {
             date: decode::date(response.headers()),
             headers: response.headers().clone(),
             body: Zeroizing::new(Vec::new()),
-            token: self.token.clone(),
+            secrets: credentials.secrets.clone(),
         };
         // Reserved at once, so that growing does not leave copies of private keys behind.
         received.body.reserve_exact(
@@ -96,6 +140,14 @@ impl Transport {
             received.body.extend_from_slice(&chunk);
         }
         Ok(received)
+    }
+}
+
+/// Whether the same request may get an answer soon: nobody answered, or somebody in front of the server.
+fn is_passing(result: &Result<Received, Error>) -> bool {
+    match result {
+        Ok(received) => matches!(received.status, 502..=504),
+        Err(error) => matches!(error.kind(), ErrorKind::Unreachable | ErrorKind::BrokenOff),
     }
 }
 

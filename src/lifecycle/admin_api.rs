@@ -103,7 +103,7 @@ mod tests {
         let rule = AccessRule { namespaces: everybody, sets: vec!["shared.*".into()], ..AccessRule::default() };
         let mut admin_api = AdminApi::new("default", AdminApiSpec { access: vec![rule], ..AdminApiSpec::default() });
         admin_api.metadata.finalizers = Some(finalizers.iter().map(ToString::to_string).collect());
-        admin_api.metadata.deletion_timestamp = is_deleting.then(|| Time(Timestamp::UNIX_EPOCH));
+        admin_api.metadata.deletion_timestamp = is_deleting.then_some(Time(Timestamp::UNIX_EPOCH));
         admin_api.metadata.generation = Some(3);
         admin_api
     }

@@ -1,32 +1,27 @@
 //! The reconcile of an AdminApi: makes the connection that the sets use, and tells whether the server answers.
 
-use std::{collections::BTreeMap, fmt::Debug, panic::AssertUnwindSafe, sync::Arc, time::Duration};
+use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
 use futures::FutureExt as _;
 use jiff::Timestamp;
-use k8s_openapi::{
-    NamespaceResourceScope,
-    api::core::v1::{ConfigMap, Secret},
-};
 use kube::{
-    Api, Resource, ResourceExt as _,
+    Api, ResourceExt as _,
     api::{Patch, PatchParams},
-    core::{DeserializeGuard, ObjectMeta},
+    core::DeserializeGuard,
     runtime::{controller::Action, reflector::ObjectRef},
 };
-use secrecy::SecretString;
-use serde::de::DeserializeOwned;
 use serde_json::json;
 
 use super::{
     connections::{self, Basis, Connection, Unconnected},
     context::Context,
+    credentials::{self, ConnectError, Credentials},
     error::{PassError, admin_api_reason},
     kubernetes::call,
     report, unparsable,
 };
 use crate::{
-    api::{ADMIN_API_LABEL, AdminApi, CaRefKind, FIELD_MANAGER, JsonWebKeySet, Reason},
+    api::{AdminApi, AdminApiSpec, FIELD_MANAGER, JsonWebKeySet, Reason},
     hydra,
     lifecycle::{self, Finding, limits},
 };
@@ -35,8 +30,6 @@ use crate::{
 const NOT_LISTED_YET: Duration = Duration::from_millis(200);
 /// How often a server that does not answer is asked again.
 const ASK_AGAIN: Duration = Duration::from_secs(5);
-/// The data key of a token that names none.
-const DEFAULT_TOKEN_KEY: &str = "token";
 
 /// Runs one reconcile and contains its panics.
 pub(super) async fn reconcile(guard: Arc<DeserializeGuard<AdminApi>>, cx: Arc<Context>) -> Result<Action, std::convert::Infallible> {
@@ -75,9 +68,10 @@ async fn reconcile_guarded(guard: &DeserializeGuard<AdminApi>, cx: &Context) -> 
     {
         return Ok(Action::await_change());
     }
-    let connection = match connect(admin_api, cx).await? {
+    let connection = match connect(admin_api, cx).await {
         Ok(connection) => connection,
-        Err(unconnected) => {
+        Err(ConnectError::Kubernetes(error)) => return Err(error),
+        Err(ConnectError::Unconnected(unconnected)) => {
             let finding = Finding { ready: Err((unconnected.reason, unconnected.message.clone())), version: None };
             write_status(admin_api, finding, users, cx).await?;
             cx.connections.set(&name, Err(unconnected), false);
@@ -159,138 +153,55 @@ async fn probe(client: &hydra::Client) -> Result<Option<String>, hydra::Error> {
 }
 
 /// Makes the connection, or keeps the one there is if nothing it was made from has changed.
-async fn connect(admin_api: &AdminApi, cx: &Context) -> Result<Result<Arc<Connection>, Unconnected>, PassError> {
-    let mut sources = Vec::new();
-    let credentials = match read_credentials(admin_api, &mut sources, cx).await? {
-        Ok(credentials) => credentials,
-        Err(unconnected) => return Ok(Err(unconnected)),
-    };
+async fn connect(admin_api: &AdminApi, cx: &Context) -> Result<Arc<Connection>, ConnectError> {
+    let (credentials, sources) = credentials::read(admin_api, cx).await?;
     let basis = Basis { uid: admin_api.uid().unwrap_or_default(), generation: admin_api.metadata.generation.unwrap_or_default(), sources };
     if let Some(Ok(connection)) = cx.connections.get(&admin_api.name_any())
         && connection.basis == basis
     {
-        return Ok(Ok(connection));
+        return Ok(connection);
     }
     let timeout = limits::timeout(&admin_api.spec);
     let generations = limits::generations(&admin_api.spec);
-    Ok(build_client(admin_api, credentials, timeout).map(|client| Arc::new(Connection { client, timeout, generations, basis })).map_err(
-        |why| Unconnected { reason: Reason::AdminApiInvalid, message: format!("AdminApi {} cannot be used: {why}", admin_api.name_any()) },
-    ))
+    let unusable = |why: hydra::ConfigError| Unconnected {
+        reason: Reason::AdminApiInvalid,
+        message: format!("AdminApi {} cannot be used: {why}", admin_api.name_any()),
+    };
+    let client = build_client(admin_api, credentials, timeout).map_err(unusable)?;
+    Ok(Arc::new(Connection { client, timeout, generations, basis }))
+}
+
+/// How much may be asked of the server, with the defaults for what the AdminApi does not say.
+fn request_limits(spec: &AdminApiSpec) -> hydra::Limits {
+    let default = hydra::Limits::default();
+    let Some(limits) = &spec.limits else { return default };
+    let count = |asked: Option<i32>, default: u32| asked.and_then(|count| u32::try_from(count).ok()).unwrap_or(default);
+    hydra::Limits {
+        requests_per_second: count(limits.requests_per_second, default.requests_per_second),
+        burst: count(limits.burst, default.burst),
+        concurrency: limits.concurrency.and_then(|count| usize::try_from(count).ok()).unwrap_or(default.concurrency),
+    }
 }
 
 fn build_client(admin_api: &AdminApi, credentials: Credentials, timeout: Duration) -> Result<hydra::Client, hydra::ConfigError> {
     let spec = &admin_api.spec;
-    let mut config = hydra::Config::new(&spec.url)?.timeout(timeout);
+    let mut config = hydra::Config::new(&spec.url)?.timeout(timeout).limits(request_limits(spec));
     if let Some(prefix) = &spec.path_prefix {
         config = config.path_prefix(prefix)?;
     }
-    if let Some(token) = credentials.token {
-        config = config.bearer_token(token);
+    if let Some(scheme) = spec.forwarded_proto {
+        config = config.forwarded_proto(scheme.as_str());
+    }
+    if let Some(authentication) = credentials.authentication {
+        config = config.authentication(authentication);
     }
     if let Some(bundle) = credentials.certificates {
         config = config.ca_bundle(bundle);
     }
+    if let Some(certificate) = credentials.client_certificate {
+        config = config.client_certificate(certificate);
+    }
     config.build()
-}
-
-/// What a connection reads from the operator's own namespace.
-#[derive(Default)]
-struct Credentials {
-    token: Option<SecretString>,
-    certificates: Option<Vec<u8>>,
-}
-
-async fn read_credentials(
-    admin_api: &AdminApi,
-    sources: &mut Vec<String>,
-    cx: &Context,
-) -> Result<Result<Credentials, Unconnected>, PassError> {
-    let mut credentials = Credentials::default();
-    if let Some(token) = admin_api.spec.auth.as_ref().and_then(|auth| auth.bearer_token.as_ref()) {
-        let key = token.secret_ref.key.as_deref().unwrap_or(DEFAULT_TOKEN_KEY);
-        match read_value(admin_api, CaRefKind::Secret, &token.secret_ref.name, key, sources, cx).await? {
-            Ok(value) => match String::from_utf8(value) {
-                Ok(text) => credentials.token = Some(SecretString::from(text.trim().to_owned())),
-                Err(_) => {
-                    return Ok(Err(missing(admin_api, format!("Secret {}, key {key}: the token is not text", token.secret_ref.name))));
-                }
-            },
-            Err(unconnected) => return Ok(Err(unconnected)),
-        }
-    }
-    if let Some(ca) = admin_api.spec.tls.as_ref().and_then(|tls| tls.ca_ref.as_ref()) {
-        match read_value(admin_api, ca.kind, &ca.name, &ca.key, sources, cx).await? {
-            Ok(value) => credentials.certificates = Some(value),
-            Err(unconnected) => return Ok(Err(unconnected)),
-        }
-    }
-    Ok(Ok(credentials))
-}
-
-/// One value of a Secret or ConfigMap that opted in by its label. The label is looked at before the content is read.
-async fn read_value(
-    admin_api: &AdminApi,
-    kind: CaRefKind,
-    name: &str,
-    key: &str,
-    sources: &mut Vec<String>,
-    cx: &Context,
-) -> Result<Result<Vec<u8>, Unconnected>, PassError> {
-    let read = match kind {
-        CaRefKind::Secret => {
-            let data = |secret: Secret| secret.data.unwrap_or_default().into_iter().map(|(key, value)| (key, value.0)).collect();
-            read_labelled(admin_api, name, data, cx).await?
-        }
-        CaRefKind::ConfigMap => {
-            let data = |map: ConfigMap| map.data.unwrap_or_default().into_iter().map(|(key, value)| (key, value.into_bytes())).collect();
-            read_labelled(admin_api, name, data, cx).await?
-        }
-    };
-    let (metadata, mut values): (ObjectMeta, BTreeMap<String, Vec<u8>>) = match read {
-        Ok(read) => read,
-        Err(why) => return Ok(Err(missing(admin_api, format!("{kind:?} {name} {why}")))),
-    };
-    sources.push(format!("{}/{}", metadata.uid.unwrap_or_default(), metadata.resource_version.unwrap_or_default()));
-    Ok(values.remove(key).ok_or_else(|| missing(admin_api, format!("{kind:?} {name} has no key {key}"))))
-}
-
-/// An object of the operator's namespace and its data, or why it is not read.
-async fn read_labelled<K, T>(
-    admin_api: &AdminApi,
-    name: &str,
-    data: impl FnOnce(K) -> T,
-    cx: &Context,
-) -> Result<Result<(ObjectMeta, T), String>, PassError>
-where
-    K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + DeserializeOwned + Debug,
-{
-    let api = Api::<K>::namespaced(cx.client.clone(), cx.client.default_namespace());
-    let absent = || Ok(Err("is not in the operator's namespace".to_owned()));
-    let Some(metadata) = call("read the metadata of what an AdminApi names", api.get_metadata_opt(name)).await? else { return absent() };
-    if !is_labelled_for(&metadata.metadata, &admin_api.name_any()) {
-        return Ok(Err(format!("does not carry the label {ADMIN_API_LABEL}: {}, which lets it be read", admin_api.name_any())));
-    }
-    let Some(object) = call("read what an AdminApi names", api.get_opt(name)).await? else { return absent() };
-    Ok(Ok((object.meta().clone(), data(object))))
-}
-
-fn is_labelled_for(metadata: &ObjectMeta, admin_api: &str) -> bool {
-    metadata.labels.as_ref().and_then(|labels| labels.get(ADMIN_API_LABEL)).is_some_and(|value| value == admin_api)
-}
-
-fn missing(admin_api: &AdminApi, why: String) -> Unconnected {
-    Unconnected { reason: Reason::CredentialsMissing, message: format!("AdminApi {}: {why}", admin_api.name_any()) }
-}
-
-/// Whether an AdminApi reads this Secret or ConfigMap of the operator's namespace.
-pub(super) fn reads(admin_api: &AdminApi, kind: CaRefKind, name: &str) -> bool {
-    let token = admin_api
-        .spec
-        .auth
-        .as_ref()
-        .and_then(|auth| auth.bearer_token.as_ref())
-        .is_some_and(|token| kind == CaRefKind::Secret && token.secret_ref.name == name);
-    token || admin_api.spec.tls.as_ref().and_then(|tls| tls.ca_ref.as_ref()).is_some_and(|ca| ca.kind == kind && ca.name == name)
 }
 
 /// Writes the status, if it differs.

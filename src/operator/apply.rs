@@ -8,7 +8,7 @@ use zeroize::Zeroizing;
 use super::{error::PassError, finalizer, pass::Pass, report, sources, targets};
 use crate::{
     api::Algorithm,
-    hydra::{self, CreateJsonWebKeySet},
+    hydra::{self, CreateJsonWebKeySet, Operation},
     jwk::{Jwk, symmetric},
     lifecycle::{self, Desired, Observed, Outcome, Place, SourceKey, Step, limits::late_answers},
 };
@@ -50,7 +50,9 @@ pub(super) async fn apply(step: Step, desired: &Desired, seen: &mut Observed, pa
         Step::CreateSymmetricKey { place, kid, alg, key_use, .. } => {
             let key = symmetric::from_bytes(&kid, alg.as_str(), key_use.as_str(), &random_bytes(alg)?)
                 .map_err(|_| PassError::MakeSymmetricKey)?;
-            put(place, &key, desired, seen, pass).await?;
+            if put(place, &key, desired, seen, pass).await?.is_waiting() {
+                return Ok(());
+            }
             // A PUT that somebody else sent at the same time may have won: what counts is what is there.
             match place {
                 Place::Live => read_live(desired, seen, pass).await?,
@@ -58,7 +60,11 @@ pub(super) async fn apply(step: Step, desired: &Desired, seen: &mut Observed, pa
             }
         }
         Step::ImportKey { name, key: wanted, .. } => match sources::read(desired, &name, pass).await {
-            Ok(key) if SourceKey::of(&key).as_ref() == Some(&*wanted) => put(Place::Live, &key, desired, seen, pass).await?,
+            Ok(key) if SourceKey::of(&key).as_ref() == Some(&*wanted) => {
+                if put(Place::Live, &key, desired, seen, pass).await?.is_waiting() {
+                    return Ok(());
+                }
+            }
             // It changed since it was looked at: decide again.
             changed => {
                 let state = changed.map_or_else(|state| state, |key| sources::state_of(&key));
@@ -66,8 +72,15 @@ pub(super) async fn apply(step: Step, desired: &Desired, seen: &mut Observed, pa
                 return Ok(());
             }
         },
-        Step::PutKey { key, .. } => put(Place::Live, &key, desired, seen, pass).await?,
+        Step::PutKey { key, .. } => {
+            if put(Place::Live, &key, desired, seen, pass).await?.is_waiting() {
+                return Ok(());
+            }
+        }
         Step::DeleteKey { place, kid, .. } => {
+            if take_turn(Operation::DeleteJsonWebKey, place, seen, pass).await?.is_waiting() {
+                return Ok(());
+            }
             let set = set_in(place, desired);
             write(pass, false, async |client| client.delete_json_web_key(&set, &kid).await).await?;
             seen.key_was_deleted(place, &kid);
@@ -81,6 +94,9 @@ pub(super) async fn apply(step: Step, desired: &Desired, seen: &mut Observed, pa
             return Ok(());
         }
         Step::DeleteSet => {
+            if take_turn(Operation::DeleteJsonWebKeySet, Place::Live, seen, pass).await?.is_waiting() {
+                return Ok(());
+            }
             write(pass, false, async |client| client.delete_json_web_key_set(&desired.set).await).await?;
             seen.set_was_deleted();
         }
@@ -102,14 +118,14 @@ pub(super) async fn apply(step: Step, desired: &Desired, seen: &mut Observed, pa
 
 /// Reads the live set.
 pub(super) async fn read_live(desired: &Desired, seen: &mut Observed, pass: &Pass<'_>) -> Result<(), PassError> {
-    let answer = pass.connection.client.get_json_web_key_set(&desired.set).await?;
+    let answer = pass.client().get_json_web_key_set(&desired.set).await?;
     seen.live_was_read(answer.value.unwrap_or_default(), answer.date, pass.now());
     Ok(())
 }
 
 /// Reads the keys that wait outside of the live set.
 async fn read_staged(desired: &Desired, seen: &mut Observed, pass: &Pass<'_>) -> Result<(), PassError> {
-    let answer = pass.connection.client.get_json_web_key_set(&lifecycle::staged_set(&desired.set)).await?;
+    let answer = pass.client().get_json_web_key_set(&lifecycle::staged_set(&desired.set)).await?;
     seen.staged_was_read(answer.value.unwrap_or_default(), answer.date, pass.now());
     Ok(())
 }
@@ -122,15 +138,15 @@ fn set_in(place: Place, desired: &Desired) -> String {
     }
 }
 
-/// What became of a request for a new key.
-enum Creation {
-    /// It was answered.
-    Answered,
-    /// Others were first, and meanwhile the sets may have changed: it is decided again, with the place in the queue kept.
+/// What became of a write.
+enum Write {
+    /// It was answered, or may be sent.
+    Goes,
+    /// Others were first, and meanwhile the sets may have changed: it is decided again, with the turn kept.
     Waited,
 }
 
-impl Creation {
+impl Write {
     fn is_waiting(&self) -> bool {
         matches!(self, Self::Waited)
     }
@@ -143,7 +159,7 @@ async fn create(
     desired: &Desired,
     seen: &mut Observed,
     pass: &mut Pass<'_>,
-) -> Result<Creation, PassError> {
+) -> Result<Write, PassError> {
     let permit = match pass.generation_permit.take() {
         Some(permit) => permit,
         None => {
@@ -152,11 +168,15 @@ async fn create(
             if asked.elapsed() > SHORT_WAIT {
                 pass.generation_permit = Some(permit);
                 seen.is_stale(place);
-                return Ok(Creation::Waited);
+                return Ok(Write::Waited);
             }
             permit
         }
     };
+    if take_turn(Operation::CreateJsonWebKeySet, place, seen, pass).await?.is_waiting() {
+        pass.generation_permit = Some(permit);
+        return Ok(Write::Waited);
+    }
     let set = set_in(place, desired);
     let created = write(pass, place == Place::Live, async |client| client.create_json_web_key_set(&set, request).await).await;
     drop(permit);
@@ -165,10 +185,26 @@ async fn create(
         Err(PassError::CallAdminApi(error)) if error.is_conflict() => note_existing(place, &request.kid, desired, seen, pass)?,
         Err(error) => return Err(error),
     }
-    Ok(Creation::Answered)
+    Ok(Write::Goes)
 }
 
-async fn put(place: Place, key: &Jwk, desired: &Desired, seen: &mut Observed, pass: &Pass<'_>) -> Result<(), PassError> {
+/// Waits until the server may be asked for a write. After a long wait the set is looked at once more, with the turn kept.
+async fn take_turn(operation: Operation, place: Place, seen: &mut Observed, pass: &mut Pass<'_>) -> Result<Write, PassError> {
+    if pass.reserved.is_none() {
+        let asked = Instant::now();
+        pass.reserved = Some(pass.connection.client.reserve(operation).await?);
+        if asked.elapsed() > SHORT_WAIT {
+            seen.is_stale(place);
+            return Ok(Write::Waited);
+        }
+    }
+    Ok(Write::Goes)
+}
+
+async fn put(place: Place, key: &Jwk, desired: &Desired, seen: &mut Observed, pass: &mut Pass<'_>) -> Result<Write, PassError> {
+    if take_turn(Operation::SetJsonWebKey, place, seen, pass).await?.is_waiting() {
+        return Ok(Write::Waited);
+    }
     let kid = key.kid().unwrap_or_default();
     let set = set_in(place, desired);
     let is_private = key.is_private() && place == Place::Live;
@@ -179,17 +215,18 @@ async fn put(place: Place, key: &Jwk, desired: &Desired, seen: &mut Observed, pa
         (Err(PassError::CallAdminApi(error)), _) if error.is_conflict() => seen.is_stale(place),
         (Err(error), _) => return Err(error),
     }
-    Ok(())
+    Ok(Write::Goes)
 }
 
 /// Sends one write. From before it is sent until it is answered, it counts as in flight.
 async fn write<T>(
-    pass: &Pass<'_>,
+    pass: &mut Pass<'_>,
     private: bool,
     call: impl AsyncFnOnce(&hydra::Client) -> Result<T, hydra::Error>,
 ) -> Result<T, PassError> {
     let before = pass.cx.writes.begin(&pass.remote, late_answers(pass.connection.timeout));
-    let answer = call(&pass.connection.client).await;
+    let client = pass.reserved.take().unwrap_or_else(|| pass.connection.client.clone());
+    let answer = call(&client).await;
     let may_land_later = answer.as_ref().is_err_and(hydra::Error::may_have_taken_effect);
     if !may_land_later {
         pass.cx.writes.end(&pass.remote, before, private && answer.is_ok());

@@ -5,6 +5,7 @@ mod apply;
 mod claims;
 mod connections;
 mod context;
+mod credentials;
 mod error;
 mod finalizer;
 mod generations;

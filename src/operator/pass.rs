@@ -15,6 +15,7 @@ use super::{
 };
 use crate::{
     api::JsonWebKeySet,
+    hydra,
     jwk::JwkSet,
     lifecycle::{self, Desired, Notice, Observed, Outcome, Record, limits::late_answers},
 };
@@ -39,11 +40,18 @@ pub(super) struct Pass<'cx> {
     pub(super) was_overtaken: bool,
     /// The turn to have a key generated, while the pass looks again before it uses it.
     pub(super) generation_permit: Option<GenerationPermit>,
+    /// The client whose next write need not wait, while the pass looks again before it uses it.
+    pub(super) reserved: Option<hydra::Client>,
     /// How long the server asked to wait after a failure.
     pub(super) retry_after: Option<std::time::Duration>,
 }
 
 impl Pass<'_> {
+    /// The client to read with.
+    pub(super) fn client(&self) -> &hydra::Client {
+        self.reserved.as_ref().unwrap_or(&self.connection.client)
+    }
+
     /// The wall clock. `lifecycle` gets it as an argument.
     pub(super) fn now(&self) -> Timestamp {
         Timestamp::now()

@@ -116,6 +116,7 @@ async fn reconcile_resource(resource: Arc<JsonWebKeySet>, cx: &Context) -> Resul
         notices: Vec::new(),
         refused_kid: None,
         generation_permit: None,
+        reserved: None,
         retry_after: None,
         was_overtaken: false,
     };

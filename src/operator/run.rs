@@ -23,6 +23,7 @@ use super::{
     admin_api, claims,
     connections::Connections,
     context::{Context, Writes},
+    credentials,
     generations::Generations,
     memory::Memory,
     reconcile, sources, targets,
@@ -262,7 +263,7 @@ where
     move |object| {
         let name = object.metadata.name.clone().unwrap_or_default();
         let readers =
-            admin_apis.state_filter(|admin_api| admin_api.0.as_ref().is_ok_and(|admin_api| admin_api::reads(admin_api, kind, &name)));
+            admin_apis.state_filter(|admin_api| admin_api.0.as_ref().is_ok_and(|admin_api| credentials::reads(admin_api, kind, &name)));
         readers.into_iter().map(|admin_api| ObjectRef::from_obj(admin_api.as_ref())).collect()
     }
 }

@@ -2,9 +2,12 @@
 
 mod absence;
 mod answers;
+mod authentication;
 mod errors;
+mod gate;
 mod redirects;
 mod repeats;
 mod rude;
 mod server;
 mod tls;
+mod token;

@@ -157,8 +157,9 @@ async fn a_lost_reply_is_told_from_a_request_that_was_refused() {
     use super::server::{KID, SET};
 
     let emulator = Emulator::start(EmulatorOptions::default()).await.expect("the emulator starts");
-    let client = client(emulator.url());
+    let new_client = || client(emulator.url());
     for operation in WRITES {
+        let client = new_client();
         emulator.calls().clear();
         emulator.faults().add(Fault::new(Effect::LoseReply).writes());
         let error = failure(&client, operation).await;
@@ -169,6 +170,7 @@ async fn a_lost_reply_is_told_from_a_request_that_was_refused() {
         let is_deletion = matches!(operation, Operation::DeleteJsonWebKeySet | Operation::DeleteJsonWebKey);
         assert_eq!(is_there, !is_deletion, "{operation}: it had taken effect");
     }
+    let client = new_client();
     // Naming the kid is what makes the doubt harmless: the same request again says what became of the first.
     emulator.faults().add(Fault::new(Effect::LoseReply));
     failure(&client, Operation::CreateJsonWebKeySet).await;

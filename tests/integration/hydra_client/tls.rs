@@ -63,8 +63,9 @@ async fn a_server_with_another_certificate_is_sent_nothing() {
     let misnamed = https(&authority, "hydra.example", 2999).await;
     let expired = https(&authority, "127.0.0.1", 2000).await;
     for (url, why) in [(untrusted, "UnknownIssuer"), (misnamed, "not valid for name"), (expired, "expired")] {
-        let client = config(&url).ca_bundle(authority.pem().into_bytes()).build().expect("a client");
         for operation in seven() {
+            // One for each: many failures of one client hold back its calls.
+            let client = config(&url).ca_bundle(authority.pem().into_bytes()).build().expect("a client");
             let error = failure(&client, operation).await;
             assert_eq!(error.kind(), &ErrorKind::Unreachable, "{operation}");
             assert!(!error.may_have_taken_effect(), "{operation}");
@@ -85,9 +86,9 @@ async fn without_a_bundle_the_systems_certificates_decide() {
 #[tokio::test]
 async fn https_is_not_spoken_in_the_clear() {
     let server = Server::always(200, &[], r#"{"version":"1"}"#).await;
-    let client =
-        config(&server.url.replace("http://", "https://")).ca_bundle(authority("ours").pem().into_bytes()).build().expect("a client");
+    let url = server.url.replace("http://", "https://");
     for operation in seven() {
+        let client = config(&url).ca_bundle(authority("ours").pem().into_bytes()).build().expect("a client");
         assert_eq!(failure(&client, operation).await.kind(), &ErrorKind::Unreachable, "{operation}");
     }
     assert!(server.received().is_empty());
