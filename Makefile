@@ -2,7 +2,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo up down test lint control-plane crds
+.PHONY: help demo up down test lint control-plane crds rbac
 
 help: ## List the commands.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -29,3 +29,8 @@ lint: ## Check format, lints, scripts and dependencies.
 
 crds: ## Write crds/ anew from the Rust types.
 	@cargo run --locked --quiet -- crds --output crds
+
+rbac: ## Write deploy/rbac/ anew from the table of permissions.
+	@cargo run --locked --quiet -- rbac > deploy/rbac/cluster.yaml
+	@cargo run --locked --quiet -- rbac --watch-namespace shop --watch-namespace bank > deploy/rbac/namespaces.yaml
+	@cargo run --locked --quiet -- rbac --users > deploy/rbac/users.yaml

@@ -23,7 +23,7 @@ start_playground() {
   export KUBECONFIG
   start_admin_api
   say "Installing the operator: its definitions, and a service account that may do no more than deploy/rbac says."
-  kubectl apply -f crds -f deploy/rbac >/dev/null
+  kubectl apply -f crds -f deploy/rbac/cluster.yaml -f deploy/rbac/users.yaml >/dev/null
   kubectl wait --for=condition=Established --timeout=60s crd/adminapis.jwk-operator.dev crd/jsonwebkeysets.jwk-operator.dev >/dev/null
   kubectl create namespace shop >/dev/null 2>&1 || true
   # A short resync, so that nobody waits ten minutes for a repaired drift; a short timeout, so that a key can be announced for seconds.

@@ -3,6 +3,7 @@
 mod adopt;
 mod crds;
 mod logging;
+mod rbac;
 mod run;
 
 use std::process::ExitCode;
@@ -25,6 +26,8 @@ enum Command {
     Run(run::RunOptions),
     /// Print the CustomResourceDefinitions as YAML.
     Crds(crds::CrdsOptions),
+    /// Print the roles that the operator needs, or that people get, as YAML.
+    Rbac(rbac::RbacOptions),
     /// Print the JsonWebKeySet that adopts a remote set as it is.
     Adopt(adopt::AdoptOptions),
     /// Emulate the admin API of Ory Hydra on a local port, for tests and demos.
@@ -42,6 +45,7 @@ pub fn main() -> ExitCode {
     }
     let result = match cli.command {
         Command::Crds(options) => crds::print(&options),
+        Command::Rbac(options) => rbac::print(&options),
         Command::Adopt(options) => block_on(adopt::print(options)),
         Command::Run(options) => block_on(run::run(options)),
         #[cfg(feature = "emulator")]

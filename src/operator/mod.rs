@@ -12,6 +12,7 @@ mod generations;
 mod kubernetes;
 mod memory;
 mod pass;
+mod permissions;
 mod reconcile;
 mod report;
 mod run;
@@ -19,4 +20,5 @@ mod sources;
 mod targets;
 mod unparsable;
 
+pub use permissions::{operator_yaml, users_yaml};
 pub use run::run;

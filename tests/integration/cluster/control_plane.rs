@@ -1,20 +1,24 @@
 //! A control plane of its own for each test: etcd, kube-apiserver and kube-controller-manager, with the definitions and permissions installed.
 
 use std::{
+    collections::HashMap,
     path::{Path, PathBuf},
     process::{Command, Stdio},
+    sync::Mutex,
 };
 
+use jwk_operator::api::JsonWebKeySet;
 use k8s_openapi::{
     api::{
         authentication::v1::{TokenRequest, TokenRequestSpec},
-        core::v1::{Namespace, ServiceAccount},
+        core::v1::ServiceAccount,
+        rbac::v1::ClusterRole,
     },
     apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition,
 };
 use kube::{
     Api, Client, Config, Resource,
-    api::{DynamicObject, Patch, PatchParams, PostParams},
+    api::{DynamicObject, ListParams, Patch, PatchParams, PostParams},
     config::{KubeConfigOptions, Kubeconfig},
     core::{ApiResource, GroupVersionKind, TypeMeta},
 };
@@ -27,12 +31,17 @@ use super::wait::eventually;
 /// The user that the operator is.
 pub const OPERATOR: &str = "system:serviceaccount:jwk-operator:jwk-operator";
 
+/// The namespace of the operator and of the platform team.
+pub const HOME: &str = "jwk-operator";
+
 /// A control plane that ends when it is dropped.
 pub struct ControlPlane {
     folder: TempDir,
     kubeconfig: PathBuf,
-    /// An administrator.
-    pub client: Client,
+    /// An administrator: installs, labels namespaces, and plays disasters. Nothing that a test shows is done with it.
+    pub administrator: Client,
+    /// Who works in each namespace: a developer with the role edit, in the operator's the platform team.
+    people: Mutex<HashMap<String, Client>>,
 }
 
 fn script(name: &str) -> PathBuf {
@@ -59,7 +68,8 @@ impl ControlPlane {
         let kubeconfig = PathBuf::from(String::from_utf8_lossy(&output.stdout).lines().last().expect("a path"));
         let config = Kubeconfig::read_from(&kubeconfig).expect("a kubeconfig");
         let config = Config::from_custom_kubeconfig(config, &KubeConfigOptions::default()).await.expect("a configuration");
-        let control_plane = Self { folder, kubeconfig, client: Client::try_from(config).expect("a client") };
+        let administrator = Client::try_from(config).expect("a client");
+        let control_plane = Self { folder, kubeconfig, administrator, people: Mutex::default() };
         control_plane.install().await;
         control_plane
     }
@@ -67,67 +77,120 @@ impl ControlPlane {
     async fn install(&self) {
         for crd in jwk_operator::api::crds().expect("definitions") {
             let name = crd.metadata.name.clone().expect("a name");
-            self.apply(serde_json::to_value(&crd).expect("JSON")).await.expect("installed");
-            let api = Api::<CustomResourceDefinition>::all(self.client.clone());
+            self.install_object(serde_json::to_value(&crd).expect("JSON")).await.expect("installed");
+            let api = Api::<CustomResourceDefinition>::all(self.administrator.clone());
             eventually("a definition is established", async || {
                 let crd = api.get(&name).await.ok()?;
                 crd.status?.conditions?.iter().any(|condition| condition.type_ == "Established" && condition.status == "True").then_some(())
             })
             .await;
         }
-        let rbac = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/rbac/operator.yaml")).expect("deploy/rbac");
-        for object in serde_saphyr::from_multiple::<Value>(&rbac).expect("YAML") {
-            self.apply(object).await.expect("installed");
+        for file in ["cluster.yaml", "users.yaml"] {
+            let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/rbac").join(file);
+            let roles = std::fs::read_to_string(path).expect("deploy/rbac");
+            for object in serde_saphyr::from_multiple::<Value>(&roles).expect("YAML") {
+                self.install_object(object).await.expect("installed");
+            }
         }
+        let roles = Api::<ClusterRole>::all(self.administrator.clone());
+        eventually("the roles of people are part of Kubernetes' own", async || {
+            let edit = roles.get("edit").await.ok()?;
+            let rules = edit.rules.unwrap_or_default();
+            rules.iter().any(|rule| rule.resources.iter().flatten().any(|resource| resource == "jsonwebkeysets")).then_some(())
+        })
+        .await;
+        self.settle(HOME, Some("jwk-operator-platform")).await;
         self.namespace("shop").await;
     }
 
-    /// Makes a namespace.
+    /// Makes a namespace, and somebody who may work in it.
     pub async fn namespace(&self, name: &str) {
         let namespace = json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": name } });
-        Api::<Namespace>::all(self.client.clone())
-            .create(&PostParams::default(), &serde_json::from_value(namespace).expect("a namespace"))
-            .await
-            .expect("created");
+        self.install_object(namespace).await.expect("created");
+        self.settle(name, None).await;
     }
 
-    /// Applies an object as a user does: strictly, so that an unknown field is refused.
-    pub async fn apply(&self, object: Value) -> kube::Result<DynamicObject> {
-        let types: TypeMeta = serde_json::from_value(object.clone()).expect("a type");
-        let name = object["metadata"]["name"].as_str().expect("a name").to_owned();
-        let resource = ApiResource::from_gvk(&GroupVersionKind::try_from(&types).expect("a kind"));
-        let api: Api<DynamicObject> = match object["metadata"]["namespace"].as_str() {
-            Some(namespace) => Api::namespaced_with(self.client.clone(), namespace, &resource),
-            None => Api::all_with(self.client.clone(), &resource),
+    /// Gives a namespace somebody who may work in it, and have a role of the cluster besides.
+    async fn settle(&self, namespace: &str, cluster_role: Option<&str>) {
+        let account = json!({ "apiVersion": "v1", "kind": "ServiceAccount", "metadata": { "name": "developer", "namespace": namespace } });
+        self.install_object(account).await.expect("created");
+        let binding = |kind: &str, role: &str, metadata: Value| {
+            json!({
+                "apiVersion": "rbac.authorization.k8s.io/v1", "kind": kind, "metadata": metadata,
+                "roleRef": { "apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": role },
+                "subjects": [{ "kind": "ServiceAccount", "name": "developer", "namespace": namespace }]
+            })
         };
-        api.patch(&name, &PatchParams::apply("user").force().validation_strict(), &Patch::Apply(object)).await
+        let metadata = json!({ "name": "developer", "namespace": namespace });
+        self.install_object(binding("RoleBinding", "edit", metadata)).await.expect("bound");
+        if let Some(role) = cluster_role {
+            self.install_object(binding("ClusterRoleBinding", role, json!({ "name": role }))).await.expect("bound");
+        }
+        let client = self.client_of(namespace, "developer").await;
+        // Roles take a moment until they count.
+        eventually("the roles count", async || {
+            let api = Api::<JsonWebKeySet>::namespaced(client.clone(), namespace);
+            api.list(&ListParams::default().limit(1)).await.is_ok().then_some(())
+        })
+        .await;
+        self.people.lock().expect("a lock").insert(namespace.to_owned(), client);
     }
 
-    /// The objects of a kind in a namespace.
+    /// Whoever works in a namespace.
+    pub fn developer(&self, namespace: &str) -> Client {
+        self.people.lock().expect("a lock").get(namespace).unwrap_or_else(|| panic!("nobody works in {namespace}")).clone()
+    }
+
+    /// The platform team.
+    pub fn platform(&self) -> Client {
+        self.developer(HOME)
+    }
+
+    /// A client with the token of a service account.
+    pub async fn client_of(&self, namespace: &str, account: &str) -> Client {
+        let kubeconfig = Kubeconfig::read_from(self.kubeconfig_of(namespace, account).await).expect("a kubeconfig");
+        let config = Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await.expect("a configuration");
+        Client::try_from(config).expect("a client")
+    }
+
+    async fn install_object(&self, object: Value) -> kube::Result<DynamicObject> {
+        apply_as(&self.administrator, object).await
+    }
+
+    /// Applies an object as its user does: strictly, so that an unknown field is refused.
+    pub async fn apply(&self, object: Value) -> kube::Result<DynamicObject> {
+        let user = match object["metadata"]["namespace"].as_str() {
+            Some(namespace) => self.developer(namespace),
+            None => self.platform(),
+        };
+        apply_as(&user, object).await
+    }
+
+    /// The objects of a kind in a namespace, as whoever works there may see and change them.
     pub fn api<K>(&self, namespace: &str) -> Api<K>
     where
         K: Resource<DynamicType = (), Scope = k8s_openapi::NamespaceResourceScope> + DeserializeOwned + Clone + std::fmt::Debug,
     {
-        Api::namespaced(self.client.clone(), namespace)
+        Api::namespaced(self.developer(namespace), namespace)
     }
 
     /// A kubeconfig with the token of the operator's service account.
     pub async fn operator_kubeconfig(&self) -> PathBuf {
-        let accounts: Api<ServiceAccount> = self.api("jwk-operator");
+        self.kubeconfig_of(HOME, "jwk-operator").await
+    }
+
+    /// A kubeconfig with the token of a service account.
+    pub async fn kubeconfig_of(&self, namespace: &str, account: &str) -> PathBuf {
+        let accounts = Api::<ServiceAccount>::namespaced(self.administrator.clone(), namespace);
         let request =
             TokenRequest { spec: TokenRequestSpec { expiration_seconds: Some(3600), ..Default::default() }, ..Default::default() };
-        let token = accounts
-            .create_token_request("jwk-operator", &PostParams::default(), &request)
-            .await
-            .expect("a token")
-            .status
-            .expect("a status")
-            .token;
+        let answer = accounts.create_token_request(account, &PostParams::default(), &request).await.expect("a token");
+        let token = answer.status.expect("a status").token;
         let mut config = serde_json::to_value(Kubeconfig::read_from(&self.kubeconfig).expect("a kubeconfig")).expect("JSON");
         for user in config["users"].as_array_mut().expect("users") {
             user["user"] = json!({ "token": token });
         }
-        let path = self.folder.path().join("operator.kubeconfig");
+        let path = self.folder.path().join(format!("{namespace}-{account}.kubeconfig"));
         std::fs::write(&path, config.to_string()).expect("written");
         path
     }
@@ -148,6 +211,18 @@ impl ControlPlane {
         })
         .collect()
     }
+}
+
+/// Applies an object strictly.
+pub async fn apply_as(user: &Client, object: Value) -> kube::Result<DynamicObject> {
+    let types: TypeMeta = serde_json::from_value(object.clone()).expect("a type");
+    let name = object["metadata"]["name"].as_str().expect("a name").to_owned();
+    let resource = ApiResource::from_gvk(&GroupVersionKind::try_from(&types).expect("a kind"));
+    let api: Api<DynamicObject> = match object["metadata"]["namespace"].as_str() {
+        Some(namespace) => Api::namespaced_with(user.clone(), namespace, &resource),
+        None => Api::all_with(user.clone(), &resource),
+    };
+    api.patch(&name, &PatchParams::apply("user").force().validation_strict(), &Patch::Apply(object)).await
 }
 
 impl Drop for ControlPlane {

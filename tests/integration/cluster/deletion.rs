@@ -21,7 +21,7 @@ async fn a_namespace_with_twenty_resources_leaves_no_remote_set() {
         playground.until_ready("many", &format!("set-{index}")).await;
     }
     assert_eq!(playground.emulator.store().sets().len(), 20);
-    let namespaces = Api::<Namespace>::all(playground.control_plane.client.clone());
+    let namespaces = Api::<Namespace>::all(playground.control_plane.administrator.clone());
     namespaces.delete("many", &DeleteParams::default()).await.expect("deleted");
     eventually("the namespace is gone", async || namespaces.get_opt("many").await.ok()?.is_none().then_some(())).await;
     let sets: Vec<String> = playground.emulator.store().sets().keys().cloned().collect();

@@ -147,7 +147,7 @@ async fn disturb(playground: &Playground, diary: &Diary, index: usize, random: &
 
 /// Writes down every change of every target.
 fn watch_targets(playground: &Playground, diary: &Diary) {
-    let maps: Api<ConfigMap> = Api::all(playground.control_plane.client.clone());
+    let maps: Api<ConfigMap> = Api::all(playground.control_plane.administrator.clone());
     let own = watcher::Config::default().labels("app.kubernetes.io/managed-by=jwk-operator");
     let diary = diary.clone();
     tokio::spawn(async move {

@@ -63,7 +63,7 @@ impl Playground {
     }
 
     pub async fn admin_api_reason(&self) -> Option<String> {
-        let api = Api::<AdminApi>::all(self.control_plane.client.clone()).get("default").await.ok()?;
+        let api = Api::<AdminApi>::all(self.control_plane.platform()).get("default").await.ok()?;
         api.status?.conditions.into_iter().find(|condition| condition.type_ == "Ready").map(|condition| condition.reason)
     }
 

@@ -67,7 +67,7 @@ async fn no_private_value_is_in_any_object_event_or_log_line() {
     private.extend(secrets(&playground.emulator));
     assert!(private.len() > 15, "{}", private.len());
 
-    let client = &playground.control_plane.client;
+    let client = &playground.control_plane.administrator;
     let everything = [
         serde_json::to_string(&Api::<ConfigMap>::all(client.clone()).list(&ListParams::default()).await.expect("a list").items),
         serde_json::to_string(&Api::<JsonWebKeySet>::all(client.clone()).list(&ListParams::default()).await.expect("a list").items),

@@ -19,7 +19,7 @@ async fn an_unparsable_resource_is_told_so_and_stops_nobody() {
     playground.until_ready("shop", "before").await;
 
     // The schema is relaxed on purpose, and something that no Rust type can read is stored.
-    let crds = Api::<CustomResourceDefinition>::all(playground.control_plane.client.clone());
+    let crds = Api::<CustomResourceDefinition>::all(playground.control_plane.administrator.clone());
     let any = json!([{ "op": "replace", "path": "/spec/versions/0/schema/openAPIV3Schema/properties/spec", "value": { "type": "object", "x-kubernetes-preserve-unknown-fields": true } },
         { "op": "remove", "path": "/spec/versions/0/schema/openAPIV3Schema/x-kubernetes-validations" }]);
     crds.patch(
@@ -37,8 +37,11 @@ async fn an_unparsable_resource_is_told_so_and_stops_nobody() {
 
     playground.apply("shop", "after", json!({ "keys": [generated("signing", "ES256")] })).await;
     playground.until_ready("shop", "after").await;
-    let broken: Api<DynamicObject> =
-        Api::namespaced_with(playground.control_plane.client.clone(), "shop", &ApiResource::erase::<jwk_operator::api::JsonWebKeySet>(&()));
+    let broken: Api<DynamicObject> = Api::namespaced_with(
+        playground.control_plane.administrator.clone(),
+        "shop",
+        &ApiResource::erase::<jwk_operator::api::JsonWebKeySet>(&()),
+    );
     let message = eventually("it is told", async || {
         let status = broken.get("broken").await.ok()?.data["status"].clone();
         let ready = status["conditions"].as_array()?.iter().find(|condition| condition["type"] == "Ready")?.clone();
