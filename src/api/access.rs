@@ -55,7 +55,7 @@ pub struct Namespaces {
 pub struct NamespaceSelector {
     /// Labels and their values.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    #[schemars(extend("maxProperties" = 16), inner(length(max = 63)))]
+    #[schemars(extend("maxProperties" = 16, "additionalProperties" = { "type": "string", "maxLength": 63 }))]
     pub match_labels: BTreeMap<String, String>,
     /// Conditions on labels.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

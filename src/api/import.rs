@@ -32,7 +32,7 @@ pub struct Import {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 pub struct ImportSecretRef {
     /// The name of the Secret.
-    #[schemars(length(min = 1, max = 253))]
+    #[schemars(length(min = 1, max = 253), regex(pattern = r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$"))]
     pub name: String,
     /// The data key. Absent: `tls.key`, with the certificates of `tls.crt`, in a Secret of type kubernetes.io/tls; else the only one there is.
     #[serde(default, skip_serializing_if = "Option::is_none")]

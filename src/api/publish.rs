@@ -19,13 +19,13 @@ pub struct PublishTarget {
     pub secret: Option<SecretTarget>,
     /// Labels of the object.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    #[schemars(extend("maxProperties" = 16), inner(length(max = 63)))]
+    #[schemars(extend("maxProperties" = 16, "additionalProperties" = { "type": "string", "maxLength": 63 }))]
     #[x_kube(validation = Rule::new("self.all(k, size(k) <= 317 && !k.matches('(^|[.])(kubernetes[.]io|k8s[.]io|helm[.]sh|argoproj[.]io|fluxcd[.]io|jwk-operator[.]dev)/'))")
         .message("labels of Kubernetes, Helm, Argo CD, Flux and this operator are not yours to set on a target"))]
     pub labels: BTreeMap<String, String>,
     /// Annotations of the object.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    #[schemars(extend("maxProperties" = 16), inner(length(max = 63)))]
+    #[schemars(extend("maxProperties" = 16, "additionalProperties" = { "type": "string", "maxLength": 1024 }))]
     #[x_kube(validation = Rule::new("self.all(k, size(k) <= 317 && !k.matches('(^|[.])(kubernetes[.]io|k8s[.]io|helm[.]sh|argoproj[.]io|fluxcd[.]io|jwk-operator[.]dev)/'))")
         .message("annotations of Kubernetes, Helm, Argo CD, Flux and this operator are not yours to set on a target"))]
     pub annotations: BTreeMap<String, String>,

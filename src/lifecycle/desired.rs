@@ -175,6 +175,9 @@ pub fn validate(resource: &JsonWebKeySet, api: &AdminApiSpec, labels: Option<&La
         Some(name) => Some(name.clone()),
         None => entries.iter().find(|entry| !matches!(entry.source, Source::Public { .. })).map(|entry| entry.name.clone()),
     };
+    for target in targets(resource, &namespace) {
+        require_object_name(&target.id.name)?;
+    }
     let (targets, withheld) =
         targets(resource, &namespace).into_iter().partition(|target| target.private.is_none() || grant.private_export);
     Ok(Desired {
@@ -253,10 +256,22 @@ fn imported(set: &str, name: &str, import: &Import) -> Result<Source, Refusal> {
     if let Some(kid) = import.kid.as_deref().filter(|kid| kid::parse_generated(set, kid).is_some()) {
         return Err(reserved(name, kid));
     }
+    require_object_name(&import.secret_ref.name)?;
     if access::is_hydras_own(set) && import.key_use == Some(KeyUse::Enc) {
         return Err(not_for_hydra(set, name));
     }
     Ok(Source::Import(import.clone()))
+}
+
+/// The name of an object becomes part of an address: with a slash it would be that of another object, perhaps of another namespace. The
+/// schema refuses it; this holds for what was stored before there was a rule.
+fn require_object_name(name: &str) -> Result<(), Refusal> {
+    let is_inner = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-' || byte == b'.';
+    let is_end = |byte: Option<u8>| byte.is_some_and(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit());
+    if name.bytes().all(is_inner) && is_end(name.bytes().next()) && is_end(name.bytes().next_back()) {
+        return Ok(());
+    }
+    Err(Refusal::new(Reason::InvalidSpec, format!("{} cannot be the name of an object", name.escape_debug())))
 }
 
 /// Hydra signs with the first private key whatever its use, and one symmetric key makes its /.well-known/jwks.json fail for everybody.
@@ -320,5 +335,20 @@ fn targets(resource: &JsonWebKeySet, namespace: &str) -> Vec<Target> {
                 (None, None) => None,
             })
             .collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_name_of_an_object_leads_to_no_other() {
+        for name in ["payments-jwks", "a", "a.b-c.1"] {
+            assert!(require_object_name(name).is_ok(), "{name}");
+        }
+        for name in ["", ".", "..", "../secrets/theirs", "a/b", "a%2Fb", "A", "a?b", "-a", "a.", "a\nb", "\u{e4}"] {
+            assert!(require_object_name(name).is_err(), "{name:?}");
+        }
     }
 }

@@ -12,12 +12,13 @@ use super::{context::Context, error::PassError, kubernetes::call, pass::Pass};
 use crate::api::{FIELD_MANAGER, FINALIZER, JsonWebKeySet};
 
 /// Adds the finalizer.
+///
+/// # Errors
+/// Also if the resource is gone: what is made for it then, nobody would ever clean up.
 pub(super) async fn add(pass: &mut Pass<'_>) -> Result<(), PassError> {
     let mut finalizers = pass.resource.finalizers().to_vec();
     finalizers.push(FINALIZER.to_owned());
-    if let Some(resource) = write(&pass.resource, &finalizers, pass.cx).await? {
-        pass.resource = resource;
-    }
+    pass.resource = write(&pass.resource, &finalizers, pass.cx).await?;
     Ok(())
 }
 
@@ -32,22 +33,21 @@ pub(super) async fn remove(pass: &mut Pass<'_>) -> Result<(), PassError> {
 /// Removes the finalizer of a resource outside of a pass.
 pub(super) async fn release(resource: &JsonWebKeySet, cx: &Context) -> Result<Option<Arc<JsonWebKeySet>>, PassError> {
     let finalizers: Vec<_> = resource.finalizers().iter().filter(|finalizer| *finalizer != FINALIZER).cloned().collect();
-    write(resource, &finalizers, cx).await
+    match write(resource, &finalizers, cx).await {
+        Ok(released) => Ok(Some(released)),
+        Err(error) if error.kubernetes_code() == Some(404) => Ok(None),
+        Err(error) => Err(error),
+    }
 }
 
 /// Writes the list if the resource is still the one that was read: the patch carries its UID and version.
-async fn write(resource: &JsonWebKeySet, finalizers: &[String], cx: &Context) -> Result<Option<Arc<JsonWebKeySet>>, PassError> {
+async fn write(resource: &JsonWebKeySet, finalizers: &[String], cx: &Context) -> Result<Arc<JsonWebKeySet>, PassError> {
     let api = Api::<JsonWebKeySet>::namespaced(cx.client.clone(), &resource.namespace().unwrap_or_default());
     let uid = resource.uid().unwrap_or_default();
     let patch = json!({ "metadata": { "uid": uid, "resourceVersion": resource.resource_version(), "finalizers": finalizers } });
     let parameters = PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PatchParams::default() };
-    match call("write the finalizer of the resource", api.patch(&resource.name_any(), &parameters, &Patch::Merge(patch))).await {
-        Ok(written) => {
-            let written = Arc::new(written);
-            cx.memory.remember(&uid, written.clone());
-            Ok(Some(written))
-        }
-        Err(error) if error.kubernetes_code() == Some(404) => Ok(None),
-        Err(error) => Err(error),
-    }
+    let written =
+        Arc::new(call("write the finalizer of the resource", api.patch(&resource.name_any(), &parameters, &Patch::Merge(patch))).await?);
+    cx.memory.remember(&uid, written.clone());
+    Ok(written)
 }

@@ -137,7 +137,8 @@ impl Pass<'_> {
             self.cx.connections.suspect(&self.admin_api);
         }
         self.retry_after = error.retry_after();
-        self.was_overtaken = error.kubernetes_code() == Some(409);
+        // It was changed, or is gone: it is read again before anything else happens.
+        self.was_overtaken = matches!(error.kubernetes_code(), Some(404 | 409));
         Outcome::Failed(error.failure(step_was_due))
     }
 }

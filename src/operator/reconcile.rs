@@ -34,6 +34,8 @@ pub(super) async fn reconcile(guard: Arc<DeserializeGuard<JsonWebKeySet>>, cx: A
     let result = AssertUnwindSafe(reconcile_guarded(&guard, &cx)).catch_unwind().await;
     Ok(match result {
         Ok(Ok(action)) => action,
+        // It was deleted meanwhile: there is nobody to tell.
+        Ok(Err(error)) if error.kubernetes_code() == Some(404) => Action::requeue(OVERTAKEN),
         Ok(Err(error)) => {
             tracing::warn!(namespace = ?guard.namespace(), name = %guard.name_any(), %error, "a reconcile failed");
             Action::requeue(cx.memory.pause(&uid))

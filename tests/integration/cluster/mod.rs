@@ -1,5 +1,6 @@
 //! The operator as a process, on a real control plane, with the service account and the permissions of deploy/rbac.
 
+mod attacks;
 mod control_plane;
 mod counts;
 mod crash;
