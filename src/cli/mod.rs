@@ -2,6 +2,7 @@
 
 mod adopt;
 mod crds;
+mod hardening;
 mod logging;
 mod rbac;
 mod run;
@@ -47,7 +48,10 @@ pub fn main() -> ExitCode {
         Command::Crds(options) => crds::print(&options),
         Command::Rbac(options) => rbac::print(&options),
         Command::Adopt(options) => block_on(adopt::print(options)),
-        Command::Run(options) => block_on(run::run(options)),
+        Command::Run(options) => {
+            hardening::harden();
+            block_on(run::run(options))
+        }
         #[cfg(feature = "emulator")]
         Command::Emulator(options) => block_on(async { Ok(crate::hydra::emulator::run(options, run::signal()).await?) }),
     };

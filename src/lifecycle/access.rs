@@ -96,7 +96,7 @@ pub fn overlaps(rules: &[AccessRule]) -> Vec<String> {
         for (other_index, other) in rules.iter().enumerate().skip(index) {
             let is_harmless = [rule, other].iter().any(|rule| granted(rule) == Grant { mode: Mode::Observe, private_export: false });
             if let Some((pattern, other_pattern)) = shared_patterns(rule, other).filter(|_| !is_harmless) {
-                found.push(if index == other_index {
+                found.push(if index == other_index && pattern == other_pattern {
                     format!("access[{index}] lets several namespaces use the sets of {pattern}")
                 } else {
                     format!("access[{index}] ({pattern}) and access[{other_index}] ({other_pattern}) let different namespaces use one set")
@@ -109,8 +109,9 @@ pub fn overlaps(rules: &[AccessRule]) -> Vec<String> {
 
 /// Two patterns of two rules by which two namespaces reach one set.
 fn shared_patterns<'rules>(rule: &'rules AccessRule, other: &'rules AccessRule) -> Option<(&'rules str, &'rules str)> {
-    let pairs = rule.sets.iter().flat_map(|pattern| other.sets.iter().map(move |other| (pattern.as_str(), other.as_str())));
-    pairs.into_iter().find(|(pattern, other_pattern)| {
+    let pairs = || rule.sets.iter().flat_map(|pattern| other.sets.iter().map(move |other| (pattern.as_str(), other.as_str())));
+    // What one pattern gives to several is the plainest example.
+    pairs().filter(|(one, two)| one == two).chain(pairs()).find(|(pattern, other_pattern)| {
         let met = SetPattern::parse(pattern).meets(&SetPattern::parse(other_pattern));
         met.is_some_and(|(ours, theirs)| can_differ(&candidates(&rule.namespaces, ours), &candidates(&other.namespaces, theirs)))
     })

@@ -58,6 +58,14 @@ async fn a_changed_token_url_or_grant_is_picked_up_without_a_restart() {
     secrets.patch("ory-token", &PatchParams::default(), &Patch::Merge(token)).await.expect("changed");
     playground.until_ready("shop", "watched").await;
 
+    // No process list, no environment and no core dump shows the token.
+    for file in ["cmdline", "environ", "status"] {
+        assert!(!playground.process(file).contains("4711"), "the token is in {file}");
+    }
+    let limits = playground.process("limits");
+    let core = limits.lines().find(|line| line.starts_with("Max core file size")).expect("a limit");
+    assert!(core.split_whitespace().filter(|word| *word == "0").count() == 2, "{core}");
+
     // Another address, without credentials.
     playground.admin_api(json!({ "resyncInterval": "2s", "timeout": "1s" })).await;
     playground.apply("shop", "payments", json!({ "keys": [generated("signing", "ES256")] })).await;

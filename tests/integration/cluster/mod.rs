@@ -1,5 +1,6 @@
 //! The operator as a process, on a real control plane, with the service account and the permissions of deploy/rbac.
 
+mod access;
 mod attacks;
 mod control_plane;
 mod counts;
@@ -9,6 +10,7 @@ mod credentials;
 mod deletion;
 mod histories;
 mod import;
+mod misbehaviour;
 mod operator;
 mod outage;
 mod publication;

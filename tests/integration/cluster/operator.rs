@@ -100,6 +100,12 @@ impl Playground {
         .await;
     }
 
+    /// What the system shows of the operator's process: `limits`, `environ`, `cmdline`.
+    pub fn process(&self, file: &str) -> String {
+        let id = self.operator.as_ref().expect("an operator").id();
+        String::from_utf8_lossy(&std::fs::read(format!("/proc/{id}/{file}")).expect("a process")).into_owned()
+    }
+
     /// Ends the operator without a chance to do anything more.
     pub fn kill_operator(&mut self) {
         let mut operator = self.operator.take().expect("an operator");
