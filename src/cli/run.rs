@@ -14,6 +14,9 @@ pub(super) struct RunOptions {
     /// The namespace the operator runs in, where AdminApis find their Secrets. Absent: the namespace of the kubeconfig or of the pod.
     #[arg(long, env = "POD_NAMESPACE")]
     namespace: Option<String>,
+    /// Work on the resources of this namespace only. Repeatable, or separated by commas. Absent: of all namespaces.
+    #[arg(long, env = "JWK_OPERATOR_WATCH_NAMESPACES", value_name = "NAMESPACE", value_delimiter = ',')]
+    watch_namespace: Vec<String>,
     /// Where /healthz, /readyz and /metrics are served.
     #[arg(long, env = "JWK_OPERATOR_SERVE", default_value = "0.0.0.0:8080", value_name = "ADDRESS")]
     serve: SocketAddr,
@@ -29,7 +32,8 @@ pub(super) async fn run(options: RunOptions) -> anyhow::Result<()> {
     let readiness = serve::Readiness::default();
     let shutdown = signal().shared();
     let served = serve::serve(options.serve, readiness.clone(), shutdown.clone());
-    let operated = operator::run(client, readiness, shutdown);
+    let settings = operator::Settings { watched_namespaces: options.watch_namespace };
+    let operated = operator::run(client, settings, readiness, shutdown);
     // Without health the operator must not run on: nobody would notice when it hangs.
     let served = async { served.await.with_context(|| format!("cannot serve on {}", options.serve)) };
     let operated = async {

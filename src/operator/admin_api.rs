@@ -108,7 +108,7 @@ fn uses(set: &DeserializeGuard<JsonWebKeySet>, name: &str, cx: &Context) -> bool
 
 /// Whether an AdminApi has to be looked at because a resource that uses it came or went: for its finalizer, or the number that it tells.
 pub(super) fn is_affected(name: &str, is_gone: bool, cx: &Context) -> bool {
-    let found = cx.admin_apis.get(&ObjectRef::<DeserializeGuard<AdminApi>>::new(name));
+    let found = cx.admin_apis.get(&ObjectRef::<DeserializeGuard<AdminApi>>::new(name)).filter(|_| cx.sees_all_namespaces);
     found.is_some_and(|guard| {
         guard.0.as_ref().is_ok_and(|admin_api| {
             let is_used = || !is_gone || cx.sets.find(|set| uses(set, name, cx)).is_some();
@@ -126,6 +126,10 @@ struct Released {
 
 /// Holds an AdminApi while resources use it, and lets it go when none does.
 async fn hold(admin_api: &AdminApi, users: usize, cx: &Context) -> Result<Option<Released>, PassError> {
+    if !cx.sees_all_namespaces {
+        // Somebody may use it whom this operator does not see.
+        return Ok(None);
+    }
     let Some(finalizers) = lifecycle::finalizers(admin_api, users) else { return Ok(None) };
     let metadata = &admin_api.metadata;
     let patch = json!({ "metadata": { "uid": metadata.uid, "resourceVersion": metadata.resource_version, "finalizers": finalizers } });

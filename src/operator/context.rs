@@ -27,6 +27,8 @@ use crate::{
 /// What every reconcile shares.
 pub(super) struct Context {
     pub(super) client: Client,
+    /// Whether no namespace is left out of what is watched.
+    pub(super) sees_all_namespaces: bool,
     /// Whether everything that is watched was listed.
     pub(super) readiness: Readiness,
     pub(super) recorder: Recorder,

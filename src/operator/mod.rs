@@ -19,6 +19,7 @@ mod run;
 mod sources;
 mod targets;
 mod unparsable;
+mod watch;
 
 pub use permissions::{operator_yaml, users_yaml};
-pub use run::run;
+pub use run::{Settings, run};

@@ -17,7 +17,6 @@ use kube::{
         watcher::{self, watcher},
     },
 };
-use serde::de::DeserializeOwned;
 
 use super::{
     admin_api, claims,
@@ -26,7 +25,7 @@ use super::{
     credentials,
     generations::Generations,
     memory::Memory,
-    reconcile, sources, targets,
+    reconcile, sources, targets, watch,
 };
 use crate::{
     api::{ADMIN_API_LABEL, AdminApi, CaRefKind, FIELD_MANAGER, IMPORT_LABEL, JsonWebKeySet, MANAGED_BY_LABEL},
@@ -37,11 +36,19 @@ use crate::{
 /// How many resources are worked on at once.
 const CONCURRENCY: u16 = 16;
 
+/// What the operator is told when it starts.
+#[derive(Clone, Debug, Default)]
+pub struct Settings {
+    /// The namespaces whose resources it works on; empty for all. What other namespaces hold is neither seen nor counted: not as the owner of
+    /// a set, nor as a user of an AdminApi.
+    pub watched_namespaces: Vec<String>,
+}
+
 /// Runs the operator until `shutdown` resolves, and then until the passes in progress are over.
 ///
 /// The client's default namespace is where AdminApis find their Secrets. `readiness` is set once every watch has listed what there is;
 /// a missing CustomResourceDefinition is waited for.
-pub async fn run(client: Client, readiness: Readiness, shutdown: impl Future<Output = ()> + Send + 'static) {
+pub async fn run(client: Client, settings: Settings, readiness: Readiness, shutdown: impl Future<Output = ()> + Send + 'static) {
     let shutdown = shutdown.shared();
     let (changed, changes) = mpsc::unbounded();
     let (suspected, suspects) = mpsc::unbounded();
@@ -68,18 +75,20 @@ pub async fn run(client: Client, readiness: Readiness, shutdown: impl Future<Out
         writes: Writes::default(),
         started: Instant::now(),
         client: client.clone(),
+        sees_all_namespaces: settings.watched_namespaces.is_empty(),
         readiness: readiness.clone(),
     });
 
     let own_objects = watcher::Config::default().labels(&format!("{MANAGED_BY_LABEL}={FIELD_MANAGER}"));
-    let set_events = watch(Api::<DeserializeGuard<JsonWebKeySet>>::all(client.clone()), watcher::Config::default(), set_writer);
-    let admin_api_events = watch(Api::<DeserializeGuard<AdminApi>>::all(client.clone()), watcher::Config::default(), admin_api_writer);
-    let config_map_events = watch(Api::<PartialObjectMeta<ConfigMap>>::all(client.clone()), own_objects.clone(), config_map_writer);
+    let watched = settings.watched_namespaces.as_slice();
+    let set_events = kept(watch::objects(&client, watched, &watcher::Config::default()), set_writer);
+    let admin_api_watcher = watcher(Api::<DeserializeGuard<AdminApi>>::all(client.clone()), watcher::Config::default()).default_backoff();
+    let admin_api_events = kept(admin_api_watcher, admin_api_writer);
+    let config_map_events = kept(watch::objects(&client, watched, &own_objects), config_map_writer);
     let import_config = watcher::Config::default().labels(&format!("{IMPORT_LABEL}=true"));
-    let import_events = watch(Api::<PartialObjectMeta<Secret>>::all(client.clone()), import_config, import_writer).touched_objects();
-    let secret_events = watch(Api::<PartialObjectMeta<Secret>>::all(client.clone()), own_objects, secret_writer);
-
-    let namespace_events = watch(Api::<PartialObjectMeta<Namespace>>::all(client.clone()), watcher::Config::default(), namespace_writer)
+    let import_events = kept(watch::objects(&client, watched, &import_config), import_writer).touched_objects();
+    let secret_events = kept(watch::objects(&client, watched, &own_objects), secret_writer);
+    let namespace_events = kept(watch::namespaces(&client, watched), namespace_writer)
         .touched_objects()
         .predicate_filter(predicates::labels, PredicateConfig::default());
 
@@ -168,24 +177,16 @@ fn tell<E: std::error::Error>(error: Option<ControllerError<E, watcher::Error>>)
     }
 }
 
-/// Watches a kind into a store, without managed fields: they are half of the metadata, and nothing reads them.
-fn watch<K>(
-    api: Api<K>,
-    config: watcher::Config,
+/// Keeps what is watched in a store, without managed fields: they are half of the metadata, and nothing reads them.
+fn kept<K>(
+    events: impl Stream<Item = watcher::Result<watcher::Event<K>>> + Send,
     writer: reflector::store::Writer<K>,
 ) -> impl Stream<Item = watcher::Result<watcher::Event<K>>> + Send
 where
-    K: Resource
-        + reflector::Lookup<DynamicType = <K as Resource>::DynamicType>
-        + Clone
-        + std::fmt::Debug
-        + DeserializeOwned
-        + Send
-        + Sync
-        + 'static,
+    K: Resource + reflector::Lookup<DynamicType = <K as Resource>::DynamicType> + Clone + Send + Sync + 'static,
     <K as Resource>::DynamicType: Clone + Eq + Hash + Send + Sync + Default,
 {
-    watcher(api, config).default_backoff().modify(|object| object.meta_mut().managed_fields = None).reflect(writer)
+    events.modify(|object| object.meta_mut().managed_fields = None).reflect(writer)
 }
 
 /// Events of targets that tell something new: not the echo of our own writes.

@@ -51,6 +51,11 @@ fn script(name: &str) -> PathBuf {
 impl ControlPlane {
     /// Starts one, installs `crds/` and `deploy/rbac/`, and makes the namespace `shop`.
     pub async fn start() -> Self {
+        Self::start_with("cluster.yaml").await
+    }
+
+    /// The same with these roles for the operator.
+    pub async fn start_with(roles: &str) -> Self {
         // Each takes some hundred megabytes and a core while it starts.
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
         let folder = tempfile::tempdir().expect("a folder");
@@ -70,11 +75,11 @@ impl ControlPlane {
         let config = Config::from_custom_kubeconfig(config, &KubeConfigOptions::default()).await.expect("a configuration");
         let administrator = Client::try_from(config).expect("a client");
         let control_plane = Self { folder, kubeconfig, administrator, people: Mutex::default() };
-        control_plane.install().await;
+        control_plane.install(roles).await;
         control_plane
     }
 
-    async fn install(&self) {
+    async fn install(&self, roles: &str) {
         for crd in jwk_operator::api::crds().expect("definitions") {
             let name = crd.metadata.name.clone().expect("a name");
             self.install_object(serde_json::to_value(&crd).expect("JSON")).await.expect("installed");
@@ -85,7 +90,11 @@ impl ControlPlane {
             })
             .await;
         }
-        for file in ["cluster.yaml", "users.yaml"] {
+        for watched in ["shop", "bank"] {
+            let namespace = json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": watched } });
+            self.install_object(namespace).await.expect("created");
+        }
+        for file in [roles, "users.yaml"] {
             let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/rbac").join(file);
             let roles = std::fs::read_to_string(path).expect("deploy/rbac");
             for object in serde_saphyr::from_multiple::<Value>(&roles).expect("YAML") {
@@ -198,6 +207,14 @@ impl ControlPlane {
     /// The folder of everything this control plane writes.
     pub fn folder(&self) -> &Path {
         self.folder.path()
+    }
+
+    /// The requests of the operator that the API server refused for want of a permission.
+    pub fn forbidden_requests(&self) -> Vec<String> {
+        let log = std::fs::read_to_string(self.folder.path().join("control-plane/audit.log")).expect("an audit log");
+        let events = log.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+        let refused = events.filter(|event| event["user"]["username"] == OPERATOR && event["responseStatus"]["code"] == 403);
+        refused.map(|event| format!("{} {}", event["verb"], event["requestURI"])).collect()
     }
 
     /// What the operator asked of the API server so far, watches left out: verb and resource.

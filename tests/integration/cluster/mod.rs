@@ -11,6 +11,7 @@ mod deletion;
 mod histories;
 mod import;
 mod misbehaviour;
+mod namespaces;
 mod operator;
 mod outage;
 mod publication;

@@ -31,16 +31,23 @@ pub struct Playground {
     pub control_plane: ControlPlane,
     pub emulator: Emulator,
     logs: Vec<PathBuf>,
+    /// What the operator is told besides.
+    arguments: Vec<&'static str>,
     _place: OwnedSemaphorePermit,
 }
 
 impl Playground {
     /// Everything but the operator and the AdminApi.
     pub async fn without_operator() -> Self {
+        Self::with_roles("cluster.yaml", &[]).await
+    }
+
+    /// The same with these roles for the operator, and these arguments.
+    pub async fn with_roles(roles: &str, arguments: &[&'static str]) -> Self {
         let place = place().await;
-        let control_plane = ControlPlane::start().await;
+        let control_plane = ControlPlane::start_with(roles).await;
         let emulator = Emulator::start(EmulatorOptions::default()).await.expect("an emulator");
-        Self { operator: None, control_plane, emulator, logs: Vec::new(), _place: place }
+        Self { operator: None, control_plane, emulator, logs: Vec::new(), arguments: arguments.to_vec(), _place: place }
     }
 
     /// Everything, with an AdminApi that lets each namespace use the sets that begin with its name. Late answers count for 2 s.
@@ -84,6 +91,7 @@ impl Playground {
                 "--serve",
                 &format!("127.0.0.1:{port}"),
             ])
+            .args(&self.arguments)
             .env("KUBECONFIG", kubeconfig)
             // Must make no difference: nothing widens what is logged.
             .env("RUST_LOG", "trace")
