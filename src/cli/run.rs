@@ -17,6 +17,9 @@ pub(super) struct RunOptions {
     /// Work on the resources of this namespace only. Repeatable, or separated by commas. Absent: of all namespaces.
     #[arg(long, env = "JWK_OPERATOR_WATCH_NAMESPACES", value_name = "NAMESPACE", value_delimiter = ',')]
     watch_namespace: Vec<String>,
+    /// Reach admin APIs through the proxy of HTTPS_PROXY, HTTP_PROXY and NO_PROXY. It sees what is sent over plain http.
+    #[arg(long, env = "JWK_OPERATOR_ENVIRONMENT_PROXY")]
+    environment_proxy: bool,
     /// Where /healthz, /readyz and /metrics are served.
     #[arg(long, env = "JWK_OPERATOR_SERVE", default_value = "0.0.0.0:8080", value_name = "ADDRESS")]
     serve: SocketAddr,
@@ -32,7 +35,7 @@ pub(super) async fn run(options: RunOptions) -> anyhow::Result<()> {
     let readiness = serve::Readiness::default();
     let shutdown = signal().shared();
     let served = serve::serve(options.serve, readiness.clone(), shutdown.clone());
-    let settings = operator::Settings { watched_namespaces: options.watch_namespace };
+    let settings = operator::Settings { watched_namespaces: options.watch_namespace, uses_environment_proxy: options.environment_proxy };
     let operated = operator::run(client, settings, readiness, shutdown);
     // Without health the operator must not run on: nobody would notice when it hangs.
     let served = async { served.await.with_context(|| format!("cannot serve on {}", options.serve)) };

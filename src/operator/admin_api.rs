@@ -171,7 +171,7 @@ async fn connect(admin_api: &AdminApi, cx: &Context) -> Result<Arc<Connection>, 
         reason: Reason::AdminApiInvalid,
         message: format!("AdminApi {} cannot be used: {why}", admin_api.name_any()),
     };
-    let client = build_client(admin_api, credentials, timeout).map_err(unusable)?;
+    let client = build_client(admin_api, credentials, timeout, cx).map_err(unusable)?;
     Ok(Arc::new(Connection { client, timeout, generations, basis }))
 }
 
@@ -187,9 +187,15 @@ fn request_limits(spec: &AdminApiSpec) -> hydra::Limits {
     }
 }
 
-fn build_client(admin_api: &AdminApi, credentials: Credentials, timeout: Duration) -> Result<hydra::Client, hydra::ConfigError> {
+fn build_client(
+    admin_api: &AdminApi,
+    credentials: Credentials,
+    timeout: Duration,
+    cx: &Context,
+) -> Result<hydra::Client, hydra::ConfigError> {
     let spec = &admin_api.spec;
-    let mut config = hydra::Config::new(&spec.url)?.timeout(timeout).limits(request_limits(spec));
+    let mut config =
+        hydra::Config::new(&spec.url)?.timeout(timeout).limits(request_limits(spec)).environment_proxy(cx.uses_environment_proxy);
     if let Some(prefix) = &spec.path_prefix {
         config = config.path_prefix(prefix)?;
     }

@@ -29,6 +29,8 @@ pub(super) struct Context {
     pub(super) client: Client,
     /// Whether no namespace is left out of what is watched.
     pub(super) sees_all_namespaces: bool,
+    /// Whether admin APIs are reached through the proxy that the environment names.
+    pub(super) uses_environment_proxy: bool,
     /// Whether everything that is watched was listed.
     pub(super) readiness: Readiness,
     pub(super) recorder: Recorder,

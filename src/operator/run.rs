@@ -42,6 +42,8 @@ pub struct Settings {
     /// The namespaces whose resources it works on; empty for all. What other namespaces hold is neither seen nor counted: not as the owner of
     /// a set, nor as a user of an AdminApi.
     pub watched_namespaces: Vec<String>,
+    /// Whether admin APIs are reached through the proxy that the environment names.
+    pub uses_environment_proxy: bool,
 }
 
 /// Runs the operator until `shutdown` resolves, and then until the passes in progress are over.
@@ -76,6 +78,7 @@ pub async fn run(client: Client, settings: Settings, readiness: Readiness, shutd
         started: Instant::now(),
         client: client.clone(),
         sees_all_namespaces: settings.watched_namespaces.is_empty(),
+        uses_environment_proxy: settings.uses_environment_proxy,
         readiness: readiness.clone(),
     });
 

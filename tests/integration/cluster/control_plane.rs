@@ -119,21 +119,28 @@ impl ControlPlane {
         self.settle(name, None).await;
     }
 
+    /// Makes a service account with a role of Kubernetes in its namespace.
+    pub async fn bind(&self, namespace: &str, account: &str, role: &str) {
+        let metadata = json!({ "name": account, "namespace": namespace });
+        self.install_object(json!({ "apiVersion": "v1", "kind": "ServiceAccount", "metadata": metadata })).await.expect("created");
+        let binding = json!({
+            "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "RoleBinding", "metadata": metadata,
+            "roleRef": { "apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": role },
+            "subjects": [{ "kind": "ServiceAccount", "name": account, "namespace": namespace }]
+        });
+        self.install_object(binding).await.expect("bound");
+    }
+
     /// Gives a namespace somebody who may work in it, and have a role of the cluster besides.
     async fn settle(&self, namespace: &str, cluster_role: Option<&str>) {
-        let account = json!({ "apiVersion": "v1", "kind": "ServiceAccount", "metadata": { "name": "developer", "namespace": namespace } });
-        self.install_object(account).await.expect("created");
-        let binding = |kind: &str, role: &str, metadata: Value| {
-            json!({
-                "apiVersion": "rbac.authorization.k8s.io/v1", "kind": kind, "metadata": metadata,
+        self.bind(namespace, "developer", "edit").await;
+        if let Some(role) = cluster_role {
+            let binding = json!({
+                "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRoleBinding", "metadata": { "name": role },
                 "roleRef": { "apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": role },
                 "subjects": [{ "kind": "ServiceAccount", "name": "developer", "namespace": namespace }]
-            })
-        };
-        let metadata = json!({ "name": "developer", "namespace": namespace });
-        self.install_object(binding("RoleBinding", "edit", metadata)).await.expect("bound");
-        if let Some(role) = cluster_role {
-            self.install_object(binding("ClusterRoleBinding", role, json!({ "name": role }))).await.expect("bound");
+            });
+            self.install_object(binding).await.expect("bound");
         }
         let client = self.client_of(namespace, "developer").await;
         // Roles take a moment until they count.

@@ -2,6 +2,7 @@
 
 mod access;
 mod attacks;
+mod authentication;
 mod control_plane;
 mod counts;
 mod crash;

@@ -102,3 +102,24 @@ async fn the_operator_may_not_do_what_it_need_not() {
     }
     assert!(playground.stop_operator().await.success());
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_may_view_a_namespace_sees_key_sets_and_changes_none() {
+    let playground = Playground::start().await;
+    playground.apply("shop", "payments", json!({ "keys": [generated("signing", "ES256")] })).await;
+    playground.until_ready("shop", "payments").await;
+    playground.control_plane.bind("shop", "viewer", "view").await;
+    let viewer = playground.control_plane.client_of("shop", "viewer").await;
+    let sets = Api::<jwk_operator::api::JsonWebKeySet>::namespaced(viewer, "shop");
+    let seen = eventually("the role counts", async || sets.get("payments").await.ok()).await;
+    assert!(seen.status.is_some_and(|status| status.signer.is_some()), "the status is part of what is seen");
+    let patch = kube::api::Patch::Merge(json!({ "spec": { "mode": "Observe" } }));
+    let refused = [
+        sets.patch("payments", &Default::default(), &patch).await.map(|_| ()),
+        sets.patch_status("payments", &Default::default(), &patch).await.map(|_| ()),
+        sets.delete("payments", &Default::default()).await.map(|_| ()),
+    ];
+    for outcome in refused {
+        assert!(matches!(&outcome, Err(kube::Error::Api(status)) if status.code == 403), "{outcome:?}");
+    }
+}
