@@ -237,10 +237,16 @@ mod tests {
     #[test]
     fn a_set_is_exclusive_that_no_other_namespace_may_write() {
         let observe = AccessRule { mode: Some(Mode::Observe), ..rule(all(), &["shared.*"]) };
-        let api =
-            api(vec![rule(all(), &["{namespace}.*"]), rule(names(&["shop"]), &["shared.x"]), rule(names(&["bank"]), &["own.*"]), observe]);
+        let own = rule(names(&["shop", "bank"]), &["{namespace}.*"]);
+        let api = api(vec![own, rule(names(&["shop"]), &["shared.x"]), rule(names(&["bank"]), &["own.*"]), observe]);
         assert!(is_exclusive(&api, "shop", "shop.a") && is_exclusive(&api, "shop", "shared.x") && is_exclusive(&api, "bank", "own.a"));
         assert!(!is_exclusive(&api, "bank", "shared.x") && !is_exclusive(&api, "bank", "shop.a") && !is_exclusive(&api, "shop", "OWN.a"));
+    }
+
+    #[test]
+    fn a_namespace_may_be_called_like_the_first_part_of_a_shared_set() {
+        let api = api(vec![rule(all(), &["{namespace}.*"]), rule(names(&["shop"]), &["shared.x"])]);
+        assert!(is_exclusive(&api, "shop", "shop.a") && !is_exclusive(&api, "shop", "shared.x"));
     }
 
     #[test]
@@ -252,7 +258,8 @@ mod tests {
         assert_eq!(told(&[rule(names(&["a"]), &["shared.*"]), rule(names(&["b"]), &["shared.x"])]).len(), 1);
         assert!(told(&[rule(names(&["a"]), &["shared.*"]), rule(names(&["a"]), &["shared.x"])]).is_empty(), "one namespace");
         assert_eq!(told(&[rule(names(&["a"]), &["b.*"]), rule(all(), &["{namespace}.*"])]).len(), 1, "namespace b is meant by both");
-        assert_eq!(told(&[rule(names(&["a"]), &["{namespace}.*"]), rule(labelled("x", "y"), &["a.x"])]).len(), 1);
+        assert_eq!(told(&[rule(names(&["a"]), &["{namespace}.*"]), rule(labelled("x", "y"), &["{namespace}.*"])]), [] as [&str; 0]);
+        assert_eq!(told(&[rule(names(&["a"]), &["{namespace}.*"]), rule(labelled("x", "y"), &["a.x"])]).len(), 2, "many may carry a label");
         let observe = AccessRule { mode: Some(Mode::Observe), ..rule(all(), &["shared.*"]) };
         assert!(told(&[rule(names(&["a"]), &["shared.x"]), observe.clone()]).is_empty(), "to observe takes nothing away");
         let export = AccessRule { private_export: Some(true), ..observe };

@@ -40,7 +40,8 @@ impl SetPattern {
     /// Without an answer no set is covered by both for two different namespaces.
     pub(super) fn meets(&self, other: &Self) -> Option<(Option<String>, Option<String>)> {
         if is_hydras_own(&self.literal) || is_hydras_own(&other.literal) {
-            return (self.literal == other.literal).then_some((None, None));
+            // A full name, and no pattern, which would cover none of them.
+            return (self.literal == other.literal && !self.literal.contains(['{', '*'])).then_some((None, None));
         }
         let (mut ours, mut theirs) = (None, None);
         let common = self.parts.len().min(other.parts.len());
@@ -60,9 +61,10 @@ impl SetPattern {
         let both_end = same_length && self.is_open == other.is_open;
         let both_go_on = is_covered(self, other) && is_covered(other, self) && !same_length;
         let is_met = both_end || both_go_on;
-        // The first segment of a set that is not Hydra's own is not its word.
+        // A namespace of this name reaches none of Hydra's own sets.
         let is_hydra = |name: &Option<String>, pattern: &Self| {
-            name.as_deref() == Some("hydra") && pattern.parts.first().is_some_and(|part| part == NAMESPACE)
+            name.as_deref() == Some("hydra")
+                && matches!(pattern.parts.as_slice(), [first, second, ..] if first == NAMESPACE && second == ".")
         };
         (is_met && !is_hydra(&ours, self) && !is_hydra(&theirs, other)).then_some((ours, theirs))
     }
