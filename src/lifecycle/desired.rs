@@ -175,14 +175,14 @@ pub fn validate(resource: &JsonWebKeySet, api: &AdminApiSpec, labels: Option<&La
         Some(name) => Some(name.clone()),
         None => entries.iter().find(|entry| !matches!(entry.source, Source::Public { .. })).map(|entry| entry.name.clone()),
     };
-    for target in targets(resource, &namespace) {
-        require_object_name(&target.id.name)?;
+    let mut targets = targets(resource, &namespace);
+    if !deleting {
+        targets.iter().try_for_each(|target| require_object_name(&target.id.name))?;
     }
-    let (targets, withheld) =
-        targets(resource, &namespace).into_iter().partition(|target| target.private.is_none() || grant.private_export);
+    let withheld = targets.extract_if(.., |target| target.private.is_some() && !grant.private_export).map(|target| target.id).collect();
     Ok(Desired {
         is_exclusive: access::is_exclusive(api, &namespace, &set),
-        withheld: Vec::from_iter(withheld).into_iter().map(|target: Target| target.id).collect(),
+        withheld,
         name: resource.name_any(),
         created: resource.metadata.creation_timestamp.as_ref().map_or(Timestamp::UNIX_EPOCH, |time| time.0),
         generation: resource.metadata.generation.unwrap_or_default(),

@@ -52,23 +52,26 @@ pub(super) fn conflict(resource: &JsonWebKeySet, surroundings: &Surroundings, cx
     let set = claimant.set();
     let owners = cx.sets.state_filter(|other| is_owner(&claimant, &set, other, cx));
     let owners = owners.iter().filter_map(|owner| readable(owner, cx));
+    let departed = cx.departed.open().into_iter().filter(|other| owns(&claimant, &set, other, cx));
+    let owners = owners.chain(departed.map(|departed| departed.as_ref().clone()));
     let oldest = owners.min_by(|one, other| claim::age(one).cmp(&claim::age(other)))?;
     Some(claim::conflict(resource, &set, &oldest))
 }
 
 fn is_owner(claimant: &Claimant<'_>, set: &str, other: &DeserializeGuard<JsonWebKeySet>, cx: &Context) -> bool {
-    let owns = |other: &JsonWebKeySet| {
-        if !claim::could_name(other, set) {
-            return false;
-        }
-        let surroundings = Surroundings::of(other, cx);
-        surroundings.claimant(other).is_some_and(|other| claim::is_owned_by(claimant, &other))
-    };
     match &other.0 {
-        Ok(other) => owns(other),
+        Ok(other) => owns(claimant, set, other, cx),
         // A resource that cannot be read owns what it owned.
-        Err(invalid) => unparsable::claim(invalid, cx).is_some_and(|other| owns(&other)),
+        Err(invalid) => unparsable::claim(invalid, cx).is_some_and(|other| owns(claimant, set, &other, cx)),
     }
+}
+
+fn owns(claimant: &Claimant<'_>, set: &str, other: &JsonWebKeySet, cx: &Context) -> bool {
+    if !claim::could_name(other, set) {
+        return false;
+    }
+    let surroundings = Surroundings::of(other, cx);
+    surroundings.claimant(other).is_some_and(|other| claim::is_owned_by(claimant, &other))
 }
 
 fn readable(other: &DeserializeGuard<JsonWebKeySet>, cx: &Context) -> Option<JsonWebKeySet> {

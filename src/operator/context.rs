@@ -17,7 +17,7 @@ use kube::{
     },
 };
 
-use super::{connections::Connections, generations::Generations, memory::Memory};
+use super::{connections::Connections, departed::Departed, generations::Generations, memory::Memory};
 use crate::{
     api::{AdminApi, AdminApiSpec, JsonWebKeySet},
     lifecycle::{access::Labels, claim},
@@ -42,6 +42,7 @@ pub(super) struct Context {
     pub(super) imports: Store<PartialObjectMeta<Secret>>,
     /// The namespaces, for their labels.
     pub(super) namespaces: Store<PartialObjectMeta<Namespace>>,
+    pub(super) departed: Departed,
     pub(super) connections: Connections,
     pub(super) generations: Generations,
     pub(super) memory: Memory,

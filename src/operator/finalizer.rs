@@ -32,6 +32,9 @@ pub(super) async fn remove(pass: &mut Pass<'_>) -> Result<(), PassError> {
 
 /// Removes the finalizer of a resource outside of a pass.
 pub(super) async fn release(resource: &JsonWebKeySet, cx: &Context) -> Result<Option<Arc<JsonWebKeySet>>, PassError> {
+    if cx.departed.let_go(&resource.uid().unwrap_or_default()) {
+        return Ok(None);
+    }
     let finalizers: Vec<_> = resource.finalizers().iter().filter(|finalizer| *finalizer != FINALIZER).cloned().collect();
     match write(resource, &finalizers, cx).await {
         Ok(released) => Ok(Some(released)),

@@ -43,6 +43,7 @@ struct Remembered {
     is_new_here: bool,
     claim: Option<Arc<JsonWebKeySet>>,
     pauses: Option<ExponentialBackoff>,
+    turn: Arc<tokio::sync::Mutex<()>>,
 }
 
 impl Memory {
@@ -129,6 +130,12 @@ impl Memory {
         let resources = self.lock();
         let remembered = resources.get(uid)?;
         remembered.latest.clone().or_else(|| remembered.claim.clone())
+    }
+
+    /// The turn of one resource: it is worked on by one at a time.
+    pub(super) async fn turn(&self, uid: &str) -> tokio::sync::OwnedMutexGuard<()> {
+        let turn = self.lock().entry(uid.to_owned()).or_default().turn.clone();
+        turn.lock_owned().await
     }
 
     /// How long to pause after a failure: longer each time, with jitter.

@@ -6,6 +6,7 @@ mod claims;
 mod connections;
 mod context;
 mod credentials;
+mod departed;
 mod error;
 mod finalizer;
 mod generations;

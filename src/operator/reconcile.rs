@@ -31,6 +31,10 @@ const SOON: Duration = Duration::from_secs(1);
 /// Runs one reconcile and contains its panics: one resource must not stop the others.
 pub(super) async fn reconcile(guard: Arc<DeserializeGuard<JsonWebKeySet>>, cx: Arc<Context>) -> Result<Action, std::convert::Infallible> {
     let uid = guard.meta().uid.clone().unwrap_or_default();
+    let _turn = cx.memory.turn(&uid).await;
+    if cx.departed.holds(&uid) {
+        return Ok(Action::await_change());
+    }
     let result = AssertUnwindSafe(reconcile_guarded(&guard, &cx)).catch_unwind().await;
     Ok(match result {
         Ok(Ok(action)) => action,
@@ -65,7 +69,8 @@ async fn reconcile_guarded(guard: &DeserializeGuard<JsonWebKeySet>, cx: &Context
     }
 }
 
-async fn reconcile_resource(resource: Arc<JsonWebKeySet>, cx: &Context) -> Result<Action, PassError> {
+/// Brings the remote set of a resource to what it asks for, and says so.
+pub(super) async fn reconcile_resource(resource: Arc<JsonWebKeySet>, cx: &Context) -> Result<Action, PassError> {
     if resource.meta().deletion_timestamp.is_some() && !resource.finalizers().iter().any(|finalizer| finalizer == FINALIZER) {
         return Ok(Action::await_change());
     }

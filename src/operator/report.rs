@@ -37,7 +37,7 @@ pub(super) async fn write_if_different(
     status: &JsonWebKeySetStatus,
     cx: &Context,
 ) -> Result<Option<Arc<JsonWebKeySet>>, PassError> {
-    if resource.status.as_ref() == Some(status) {
+    if resource.status.as_ref() == Some(status) || cx.departed.holds(&resource.uid().unwrap_or_default()) {
         return Ok(None);
     }
     let api = Api::<JsonWebKeySet>::namespaced(cx.client.clone(), &resource.namespace().unwrap_or_default());

@@ -23,6 +23,7 @@ use super::{
     connections::Connections,
     context::{Context, Writes},
     credentials,
+    departed::{self, Departed},
     generations::Generations,
     memory::Memory,
     reconcile, sources, targets, watch,
@@ -55,6 +56,7 @@ pub async fn run(client: Client, settings: Settings, readiness: Readiness, shutd
     let (changed, changes) = mpsc::unbounded();
     let (suspected, suspects) = mpsc::unbounded();
     let (freed, freed_sets) = mpsc::unbounded();
+    let (noticed, departures) = mpsc::unbounded();
 
     let (sets, set_writer) = reflector::store::<DeserializeGuard<JsonWebKeySet>>();
     let (admin_apis, admin_api_writer) = reflector::store::<DeserializeGuard<AdminApi>>();
@@ -72,6 +74,7 @@ pub async fn run(client: Client, settings: Settings, readiness: Readiness, shutd
         imports,
         namespaces: namespaces.clone(),
         generations: Generations::default(),
+        departed: Departed::new(noticed),
         connections: Connections::new(changed, suspected),
         memory: Memory::default(),
         writes: Writes::default(),
@@ -84,7 +87,10 @@ pub async fn run(client: Client, settings: Settings, readiness: Readiness, shutd
 
     let own_objects = watcher::Config::default().labels(&format!("{MANAGED_BY_LABEL}={FIELD_MANAGER}"));
     let watched = settings.watched_namespaces.as_slice();
-    let set_events = kept(watch::objects(&client, watched, &watcher::Config::default()), set_writer);
+    // Before it leaves the store, so that nobody else gets its set in between.
+    let departing = cx.clone();
+    let seen_sets = watch::objects(&client, watched, &watcher::Config::default()).inspect_ok(move |event| departing.departed.note(event));
+    let set_events = kept(seen_sets, set_writer);
     let admin_api_watcher = watcher(Api::<DeserializeGuard<AdminApi>>::all(client.clone()), watcher::Config::default()).default_backoff();
     let admin_api_events = kept(admin_api_watcher, admin_api_writer);
     let config_map_events = kept(watch::objects(&client, watched, &own_objects), config_map_writer);
@@ -96,11 +102,15 @@ pub async fn run(client: Client, settings: Settings, readiness: Readiness, shutd
         .predicate_filter(predicates::labels, PredicateConfig::default());
 
     let gone = cx.clone();
+    let set_is_free = freed.clone();
     let (used, users_changed) = mpsc::unbounded();
     let set_triggers = set_events
         .inspect_ok(move |event| {
             if let watcher::Event::Delete(resource) = event {
-                gone.memory.forget(&resource.uid().unwrap_or_default());
+                let uid = resource.uid().unwrap_or_default();
+                if !gone.departed.holds(&uid) {
+                    gone.memory.forget(&uid);
+                }
                 // Another resource may have waited for its set.
                 let _ = freed.unbounded_send(resource.clone());
             }
@@ -153,6 +163,11 @@ pub async fn run(client: Client, settings: Settings, readiness: Readiness, shutd
         .run(admin_api::reconcile, |_, error, _| match *error {}, cx.clone())
         .for_each(async |result| tell(result.err()));
 
+    let (abandoned, ending) = (cx.clone(), shutdown.clone());
+    let cleanups = departures.take_until(shutdown.clone()).for_each_concurrent(usize::from(CONCURRENCY), async |resource| {
+        departed::clean_up(resource.clone(), ending.clone(), &abandoned).await;
+        let _ = set_is_free.unbounded_send(DeserializeGuard(Ok(resource.as_ref().clone())));
+    });
     let became_ready = async {
         let ready = future::join5(
             sets.wait_until_ready(),
@@ -168,7 +183,8 @@ pub async fn run(client: Client, settings: Settings, readiness: Readiness, shutd
         }
         future::pending::<()>().await;
     };
-    future::select(Box::pin(future::join(set_controller, admin_api_controller)), Box::pin(became_ready)).await;
+    let work = future::join3(set_controller, admin_api_controller, cleanups);
+    future::select(Box::pin(work), Box::pin(became_ready)).await;
     tracing::info!("the passes in progress are over");
 }
 

@@ -7,6 +7,7 @@ use std::{
     sync::Mutex,
 };
 
+use base64::{Engine as _, prelude::BASE64_STANDARD};
 use jwk_operator::api::JsonWebKeySet;
 use k8s_openapi::{
     api::{
@@ -209,6 +210,16 @@ impl ControlPlane {
         let path = self.folder.path().join(format!("{namespace}-{account}.kubeconfig"));
         std::fs::write(&path, config.to_string()).expect("written");
         path
+    }
+
+    /// Removes an object behind the API server's back, finalizers or not.
+    pub async fn remove_from_store(&self, path: &str) {
+        let process = std::fs::read_to_string(self.folder.path().join("control-plane/pids/etcd")).expect("a process");
+        let command = std::fs::read_to_string(format!("/proc/{}/cmdline", process.trim())).expect("a command line");
+        let url = command.split('\0').find_map(|argument| argument.strip_prefix("--listen-client-urls=")).expect("an address");
+        let body = json!({ "key": BASE64_STANDARD.encode(format!("/registry/{path}")) }).to_string();
+        let answer = crate::raw_http::send(url, "POST", "/v3/kv/deleterange", Some(body.as_bytes())).await.expect("an answer");
+        assert_eq!((answer.status, answer.json()["deleted"].as_str()), (200, Some("1")), "{path} is not there");
     }
 
     /// The folder of everything this control plane writes.

@@ -1,6 +1,9 @@
 //! Deletion, of one resource and of a whole namespace.
 
-use jwk_operator::api::DeletionPolicy;
+use jwk_operator::{
+    api::DeletionPolicy,
+    hydra::emulator::{Effect, Fault},
+};
 use k8s_openapi::api::core::v1::Namespace;
 use kube::{Api, api::DeleteParams};
 use serde_json::json;
@@ -85,4 +88,36 @@ async fn of_two_resources_that_claim_one_set_the_older_owns_it_until_it_is_gone(
     playground.until_ready("shop", "younger").await;
     assert!(playground.remote("shop.one").is_empty());
     assert_eq!(playground.remote("SHOP.one").len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_gone_in_spite_of_its_finalizer_leaves_no_key_behind() {
+    let playground = Playground::start().await;
+    playground.apply("shop", "payments", json!({ "set": "shop.one", "keys": [generated("signing", "ES256")] })).await;
+    playground.until_ready("shop", "payments").await;
+    let kids = playground.remote_kids("shop.one");
+    let created = playground.sets("shop").get("payments").await.expect("there").metadata.creation_timestamp;
+    eventually("the next second begins", async || {
+        (k8s_openapi::jiff::Timestamp::now().as_second() > created.as_ref()?.0.as_second()).then_some(())
+    })
+    .await;
+    // As the API server does when the finalizer is written while it deletes.
+    playground
+        .emulator
+        .faults()
+        .add(Fault::new(Effect::status(http::StatusCode::SERVICE_UNAVAILABLE)).method(http::Method::DELETE).always());
+    playground.control_plane.remove_from_store("jwk-operator.dev/jsonwebkeysets/shop/payments").await;
+    eventually("the operator tries to clean up", async || {
+        let calls = playground.emulator.calls();
+        (calls.count(|call| call.method == http::Method::DELETE) > 0).then_some(())
+    })
+    .await;
+    // Who comes next gets neither the set before that is done, nor the key of the one before.
+    playground.apply("shop", "successor", json!({ "set": "shop.one", "keys": [generated("signing", "ES256")] })).await;
+    playground.until_reason("shop", "successor", "SetConflict").await;
+    assert_eq!(playground.remote_kids("shop.one"), kids);
+    playground.emulator.faults().clear();
+    playground.until_ready("shop", "successor").await;
+    let successor = playground.remote_kids("shop.one");
+    assert!(successor.len() == 1 && successor != kids, "{successor:?}");
 }
