@@ -4,6 +4,7 @@
 
 pub mod api;
 pub mod cli;
+pub mod election;
 pub mod hydra;
 pub mod jwk;
 pub mod lifecycle;

@@ -3,6 +3,7 @@
 mod adopt;
 mod crds;
 mod hardening;
+mod health;
 mod logging;
 mod rbac;
 mod run;
@@ -29,6 +30,8 @@ enum Command {
     Crds(crds::CrdsOptions),
     /// Print the roles that the operator needs, or that people get, as YAML.
     Rbac(rbac::RbacOptions),
+    /// Ask whether an operator is ready, until it is.
+    Health(health::HealthOptions),
     /// Print the JsonWebKeySet that adopts a remote set as it is.
     Adopt(adopt::AdoptOptions),
     /// Emulate the admin API of Ory Hydra on a local port, for tests and demos.
@@ -47,6 +50,7 @@ pub fn main() -> ExitCode {
     let result = match cli.command {
         Command::Crds(options) => crds::print(&options),
         Command::Rbac(options) => rbac::print(&options),
+        Command::Health(options) => block_on(health::ask(options)),
         Command::Adopt(options) => block_on(adopt::print(options)),
         Command::Run(options) => {
             hardening::harden();

@@ -1,6 +1,6 @@
 //! How the admin API is reached.
 
-use std::{fmt, time::Duration};
+use std::{fmt, sync::Arc, time::Duration};
 
 use reqwest::{Certificate, ClientBuilder, Identity, Url, redirect, tls};
 use secrecy::SecretString;
@@ -10,6 +10,7 @@ use super::{
     authentication::{Authentication, Authorization},
     client::Client,
     gate::{Gate, Limits},
+    observer::Observer,
     transport::Transport,
 };
 
@@ -30,6 +31,7 @@ pub struct Config {
     forwarded_proto: Option<&'static str>,
     uses_environment_proxy: bool,
     limits: Limits,
+    observer: Option<Arc<dyn Observer>>,
     timeout: Duration,
     longest_answer: usize,
 }
@@ -85,6 +87,7 @@ impl Config {
             forwarded_proto: None,
             uses_environment_proxy: false,
             limits: Limits::default(),
+            observer: None,
             timeout: DEFAULT_TIMEOUT,
             longest_answer: LONGEST_ANSWER,
         })
@@ -137,6 +140,12 @@ impl Config {
         self
     }
 
+    /// Tells of each call when it is over.
+    pub fn observer(mut self, observer: Arc<dyn Observer>) -> Self {
+        self.observer = Some(observer);
+        self
+    }
+
     /// Whether `HTTPS_PROXY` and its like count. They do not, unless this says so.
     pub fn environment_proxy(mut self, counts: bool) -> Self {
         self.uses_environment_proxy = counts;
@@ -180,7 +189,17 @@ impl Config {
         let authorization = Authorization::new(self.authentication.clone(), || self.token_client())?;
         let gate = Gate::new(self.limits, self.timeout);
         let Self { base, path_prefix, forwarded_proto, timeout, longest_answer, .. } = self;
-        Ok(Client::new(Transport { http, base, path_prefix, authorization, forwarded_proto, gate, timeout, longest_answer }))
+        Ok(Client::new(Transport {
+            http,
+            base,
+            path_prefix,
+            authorization,
+            forwarded_proto,
+            gate,
+            observer: self.observer,
+            timeout,
+            longest_answer,
+        }))
     }
 
     /// What is common to the clients of the admin API and of the token endpoint.

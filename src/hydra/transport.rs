@@ -1,6 +1,9 @@
 //! Sending one request and receiving a bounded answer.
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use backon::{BackoffBuilder as _, ExponentialBuilder};
 use http::header;
@@ -11,6 +14,7 @@ use super::{
     decode,
     error::{Error, ErrorKind},
     gate::{Gate, Reservation, Turn},
+    observer::Observer,
     operation::Call,
     received::Received,
     redact::redact,
@@ -28,6 +32,7 @@ pub(super) struct Transport {
     pub(super) authorization: Authorization,
     pub(super) forwarded_proto: Option<&'static str>,
     pub(super) gate: Gate,
+    pub(super) observer: Option<Arc<dyn Observer>>,
     pub(super) timeout: Duration,
     pub(super) longest_answer: usize,
 }
@@ -36,7 +41,9 @@ impl Transport {
     /// Waits for a turn, sends a call and waits for the whole answer, repeats of reads included, at most for the timeout.
     pub(super) async fn send(&self, call: &Call<'_>, body: Option<&[u8]>, reserved: Option<&Reservation>) -> Result<Received, Error> {
         let started = Instant::now();
-        let result = match self.gate.admit(call.operation, reserved).await {
+        let admitted = self.gate.admit(call.operation, reserved).await;
+        let waited = started.elapsed();
+        let result = match admitted {
             // A turn that is dropped with the call tells that there was no answer.
             Ok(turn) => match tokio::time::timeout(self.timeout, self.send_repeatedly(call, body, turn, reserved)).await {
                 Ok(result) => result,
@@ -45,6 +52,9 @@ impl Transport {
             Err(retry_after) => Err(Error::new(call, ErrorKind::HeldBack { retry_after }, None)),
         };
         let status = result.as_ref().map_or_else(Error::status, |received| Some(received.status));
+        if let Some(observer) = &self.observer {
+            observer.called(call.operation, status, started.elapsed(), waited);
+        }
         tracing::debug!(
             operation = call.operation.as_str(),
             set = call.set,

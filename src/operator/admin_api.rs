@@ -1,6 +1,10 @@
 //! The reconcile of an AdminApi: makes the connection that the sets use, and tells whether the server answers.
 
-use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
+use std::{
+    panic::AssertUnwindSafe,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use futures::FutureExt as _;
 use jiff::Timestamp;
@@ -11,6 +15,7 @@ use kube::{
     runtime::{controller::Action, reflector::ObjectRef},
 };
 use serde_json::json;
+use tracing::Instrument as _;
 
 use super::{
     connections::{self, Basis, Connection, Unconnected},
@@ -18,6 +23,7 @@ use super::{
     credentials::{self, ConnectError, Credentials},
     error::{PassError, admin_api_reason},
     kubernetes::call,
+    metrics::{Ending, Kind},
     report, unparsable,
 };
 use crate::{
@@ -33,7 +39,13 @@ const ASK_AGAIN: Duration = Duration::from_secs(5);
 
 /// Runs one reconcile and contains its panics.
 pub(super) async fn reconcile(guard: Arc<DeserializeGuard<AdminApi>>, cx: Arc<Context>) -> Result<Action, std::convert::Infallible> {
-    let result = AssertUnwindSafe(reconcile_guarded(&guard, &cx)).catch_unwind().await;
+    if !cx.leadership.may_write() {
+        return Ok(Action::await_change());
+    }
+    let started = Instant::now();
+    let span = tracing::info_span!("reconcile", admin_api = %guard.name_any());
+    let result = AssertUnwindSafe(reconcile_guarded(&guard, &cx)).catch_unwind().instrument(span).await;
+    cx.metrics.reconciled(Kind::AdminApi, Ending::of(&result), started.elapsed());
     Ok(match result {
         Ok(Ok(action)) => action,
         Ok(Err(error)) => {
@@ -194,8 +206,11 @@ fn build_client(
     cx: &Context,
 ) -> Result<hydra::Client, hydra::ConfigError> {
     let spec = &admin_api.spec;
-    let mut config =
-        hydra::Config::new(&spec.url)?.timeout(timeout).limits(request_limits(spec)).environment_proxy(cx.uses_environment_proxy);
+    let mut config = hydra::Config::new(&spec.url)?
+        .timeout(timeout)
+        .limits(request_limits(spec))
+        .environment_proxy(cx.uses_environment_proxy)
+        .observer(cx.metrics.observer(&admin_api.name_any()));
     if let Some(prefix) = &spec.path_prefix {
         config = config.path_prefix(prefix)?;
     }

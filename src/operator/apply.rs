@@ -7,10 +7,10 @@ use zeroize::Zeroizing;
 
 use super::{error::PassError, finalizer, pass::Pass, report, sources, targets};
 use crate::{
-    api::Algorithm,
+    api::{Algorithm, Reason},
     hydra::{self, CreateJsonWebKeySet, Operation},
     jwk::{Jwk, symmetric},
-    lifecycle::{self, Desired, Observed, Outcome, Place, SourceKey, Step, limits::late_answers},
+    lifecycle::{self, Desired, Observed, Outcome, Place, SourceKey, Step, TargetState, limits::late_answers},
 };
 
 /// A turn that came this soon is no reason to look at everything again.
@@ -19,6 +19,7 @@ const SHORT_WAIT: Duration = Duration::from_millis(500);
 /// Carries out one step.
 pub(super) async fn apply(step: Step, desired: &Desired, seen: &mut Observed, pass: &mut Pass<'_>) -> Result<(), PassError> {
     tracing::debug!(namespace = %desired.namespace, name = %desired.name, set = %desired.set, step = ?step, "step");
+    pass.require_leadership()?;
     let notice = lifecycle::notice(&step);
     match step {
         Step::AddFinalizer => {
@@ -102,6 +103,11 @@ pub(super) async fn apply(step: Step, desired: &Desired, seen: &mut Observed, pa
         }
         Step::WriteTarget { id, content, replaces } => {
             let state = targets::write(&pass.resource, &id, &content, replaces.as_deref(), pass.cx).await;
+            match &state {
+                TargetState::Failed { .. } => pass.cx.metrics.failed_to_publish(Reason::TargetFailed),
+                TargetState::Foreign => pass.cx.metrics.failed_to_publish(Reason::TargetNotOwned),
+                TargetState::Absent | TargetState::Held(_) => {}
+            }
             seen.target_was_written(id, state);
         }
         Step::RemoveTarget { id, uid } => {
@@ -111,6 +117,7 @@ pub(super) async fn apply(step: Step, desired: &Desired, seen: &mut Observed, pa
     }
     if let Some(notice) = notice {
         tracing::info!(namespace = %desired.namespace, name = %desired.name, set = %desired.set, reason = notice.reason.as_str(), kids = ?notice.kids, "{}", notice.sentence(&desired.set));
+        pass.cx.metrics.acted(notice.reason);
         lifecycle::add_notice(&mut pass.notices, notice);
     }
     Ok(())
@@ -224,6 +231,7 @@ async fn write<T>(
     private: bool,
     call: impl AsyncFnOnce(&hydra::Client) -> Result<T, hydra::Error>,
 ) -> Result<T, PassError> {
+    pass.require_leadership()?;
     let before = pass.cx.writes.begin(&pass.remote, late_answers(pass.connection.timeout));
     let client = pass.reserved.take().unwrap_or_else(|| pass.connection.client.clone());
     let answer = call(&client).await;

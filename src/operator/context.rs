@@ -17,7 +17,10 @@ use kube::{
     },
 };
 
-use super::{connections::Connections, departed::Departed, generations::Generations, memory::Memory};
+use super::{
+    connections::Connections, departed::Departed, generations::Generations, lease::Leadership, memory::Memory, metrics::Metrics,
+    shard::Shard,
+};
 use crate::{
     api::{AdminApi, AdminApiSpec, JsonWebKeySet},
     lifecycle::{access::Labels, claim},
@@ -27,6 +30,13 @@ use crate::{
 /// What every reconcile shares.
 pub(super) struct Context {
     pub(super) client: Client,
+    pub(super) metrics: Metrics,
+    /// Whether this process may write.
+    pub(super) leadership: Leadership,
+    /// Whether the process before this one was done with everything when it let go.
+    pub(super) predecessor_was_done: bool,
+    /// The resources that are worked on; `None` for all.
+    pub(super) shard: Option<Shard>,
     /// Whether no namespace is left out of what is watched.
     pub(super) sees_all_namespaces: bool,
     /// Whether admin APIs are reached through the proxy that the environment names.
@@ -52,6 +62,11 @@ pub(super) struct Context {
 }
 
 impl Context {
+    /// Whether this operator works on a resource with these labels.
+    pub(super) fn is_ours(&self, labels: &Labels) -> bool {
+        self.shard.as_ref().is_none_or(|shard| shard.holds(labels))
+    }
+
     /// The labels of a namespace; `None` while it was not seen yet.
     pub(super) fn labels(&self, namespace: &str) -> Option<Labels> {
         let found = self.namespaces.get(&ObjectRef::new(namespace))?;
@@ -115,6 +130,13 @@ impl Writes {
     /// What is known of the writes to a set.
     pub(super) fn seen(&self, set: &RemoteSet) -> SetWrites {
         self.sets.lock().unwrap_or_else(PoisonError::into_inner).get(set).copied().unwrap_or_default()
+    }
+
+    /// Whether a write may still take effect that was not answered.
+    pub(super) fn are_any_in_flight(&self) -> bool {
+        let now = Instant::now();
+        let sets = self.sets.lock().unwrap_or_else(PoisonError::into_inner);
+        sets.values().any(|writes| writes.in_flight_until.is_some_and(|until| now < until))
     }
 
     fn change(&self, set: &RemoteSet, change: impl FnOnce(&mut SetWrites)) {

@@ -42,10 +42,11 @@ impl Departed {
         Self { resources: Mutex::default(), noticed }
     }
 
-    /// Notices a resource whose last state was held.
-    pub(super) fn note(&self, event: &watcher::Event<DeserializeGuard<JsonWebKeySet>>) {
+    /// Notices a resource of this operator whose last state was held.
+    pub(super) fn note(&self, event: &watcher::Event<DeserializeGuard<JsonWebKeySet>>, cx: &Context) {
         if let watcher::Event::Delete(DeserializeGuard(Ok(resource))) = event
             && resource.finalizers().iter().any(|finalizer| finalizer == FINALIZER)
+            && cx.is_ours(resource.labels())
         {
             let resource = Arc::new(resource.clone());
             self.lock().insert(resource.uid().unwrap_or_default(), Departure::Open(resource.clone()));

@@ -35,6 +35,9 @@ pub(super) enum PassError {
     /// Private keys whose grant is gone could not be removed.
     #[error("{id} holds private keys that the AdminApi grants no longer, and cannot be removed: {why}")]
     RemovePrivateKeys { id: TargetId, why: String },
+    /// Another process may lead by now, or another operator has the resource.
+    #[error("this process may not write any more: another one leads, or the resource is another operator's now")]
+    KeepLeading,
     /// The plan asks for more and more.
     #[error("the steps for set {set} came to no end: please report this with the operator's log")]
     ReachFixedPoint { set: String },
@@ -63,6 +66,7 @@ impl PassError {
                 };
                 (Reason::KubernetesUnavailable, format!("cannot {action}{status}"), false)
             }
+            Self::KeepLeading => (Reason::InternalError, self.to_string(), false),
             Self::ReachFixedPoint { .. } => (Reason::NoFixedPoint, self.to_string(), false),
             Self::CreateHiddenKey { .. } => (Reason::AdminApiRefused, self.to_string(), true),
             Self::AwaitKubernetes { .. } => (Reason::KubernetesUnavailable, self.to_string(), false),

@@ -4,7 +4,7 @@
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use backon::{BackoffBuilder as _, ExponentialBackoff, ExponentialBuilder};
@@ -43,6 +43,9 @@ struct Remembered {
     is_new_here: bool,
     claim: Option<Arc<JsonWebKeySet>>,
     pauses: Option<ExponentialBackoff>,
+    is_elsewhere: bool,
+    waits_since: Option<Instant>,
+    joined: Option<Instant>,
     turn: Arc<tokio::sync::Mutex<()>>,
 }
 
@@ -130,6 +133,37 @@ impl Memory {
         let resources = self.lock();
         let remembered = resources.get(uid)?;
         remembered.latest.clone().or_else(|| remembered.claim.clone())
+    }
+
+    /// The resource changed, and waits for its reconcile.
+    pub(super) fn note_waiting(&self, uid: &str) {
+        self.lock().entry(uid.to_owned()).or_default().waits_since.get_or_insert_with(Instant::now);
+    }
+
+    /// How long it waited.
+    pub(super) fn take_waiting(&self, uid: &str) -> Option<Duration> {
+        self.lock().get_mut(uid)?.waits_since.take().map(|since| since.elapsed())
+    }
+
+    /// The resource is another operator's: what was remembered of it may be outdated when it comes back.
+    pub(super) fn leave(&self, uid: &str) {
+        let mut resources = self.lock();
+        let remembered = resources.entry(uid.to_owned()).or_default();
+        *remembered = Remembered { is_elsewhere: true, turn: remembered.turn.clone(), ..Remembered::default() };
+    }
+
+    /// The resource is this operator's. If it was another's before, it has joined now.
+    pub(super) fn join(&self, uid: &str) {
+        let mut resources = self.lock();
+        let remembered = resources.entry(uid.to_owned()).or_default();
+        if std::mem::take(&mut remembered.is_elsewhere) {
+            remembered.joined = Some(Instant::now());
+        }
+    }
+
+    /// When the resource was taken over from another operator.
+    pub(super) fn joined(&self, uid: &str) -> Option<Instant> {
+        self.lock().get(uid).and_then(|remembered| remembered.joined)
     }
 
     /// The turn of one resource: it is worked on by one at a time.

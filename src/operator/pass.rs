@@ -3,7 +3,7 @@
 use std::{collections::btree_map::Entry, sync::Arc};
 
 use jiff::Timestamp;
-use kube::ResourceExt as _;
+use kube::{ResourceExt as _, core::DeserializeGuard, runtime::reflector::ObjectRef};
 
 use super::{
     apply,
@@ -50,6 +50,16 @@ impl Pass<'_> {
     /// The client to read with.
     pub(super) fn client(&self) -> &hydra::Client {
         self.reserved.as_ref().unwrap_or(&self.connection.client)
+    }
+
+    /// Refuses to go on when another process may have taken over.
+    pub(super) fn require_leadership(&self) -> Result<(), PassError> {
+        let watched = || {
+            let namespace = self.resource.namespace().unwrap_or_default();
+            self.cx.sets.get(&ObjectRef::<DeserializeGuard<JsonWebKeySet>>::new(&self.resource.name_any()).within(&namespace))
+        };
+        let is_ours = self.cx.shard.is_none() || watched().is_none_or(|latest| self.cx.is_ours(latest.labels()));
+        if self.cx.leadership.may_write() && is_ours { Ok(()) } else { Err(PassError::KeepLeading) }
     }
 
     /// The wall clock. `lifecycle` gets it as an argument.
@@ -127,8 +137,14 @@ impl Pass<'_> {
         seen.in_flight_until = writes.in_flight_until.map(|instant| to_timestamp(instant, now));
         seen.private_written_at = writes.private_written.map(|instant| to_timestamp(instant, now));
         seen.answered_since = to_timestamp(writes.unanswered.unwrap_or(self.cx.started), now);
-        let may_have_predecessor = !self.cx.memory.is_new_here(&self.resource.uid().unwrap_or_default());
-        seen.unknown_until = may_have_predecessor.then(|| to_timestamp(self.cx.started + late_answers(self.connection.timeout), now));
+        // Another process may have worked on it before: this one's predecessor, or another shard's.
+        let uid = self.resource.uid().unwrap_or_default();
+        let ours_since = match self.cx.memory.joined(&uid) {
+            Some(joined) => Some(joined),
+            None if self.cx.predecessor_was_done || self.cx.memory.is_new_here(&uid) => None,
+            None => Some(self.cx.started),
+        };
+        seen.unknown_until = ours_since.map(|since| to_timestamp(since + late_answers(self.connection.timeout), now));
     }
 
     fn failed(&mut self, error: &PassError, step_was_due: bool, desired: &Desired) -> Outcome {
@@ -138,7 +154,7 @@ impl Pass<'_> {
         }
         self.retry_after = error.retry_after();
         // It was changed, or is gone: it is read again before anything else happens.
-        self.was_overtaken = matches!(error.kubernetes_code(), Some(404 | 409));
+        self.was_overtaken = matches!(error.kubernetes_code(), Some(404 | 409)) || matches!(error, PassError::KeepLeading);
         Outcome::Failed(error.failure(step_was_due))
     }
 }

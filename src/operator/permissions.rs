@@ -10,11 +10,34 @@ struct Permission {
     verbs: &'static [&'static str],
     /// Whether it concerns objects in namespaces.
     is_namespaced: bool,
-    /// Whether it is limited to the watched namespaces by their names, when there is a list of them.
-    names_namespaces: bool,
+    /// To which objects it is limited by their names.
+    names: Names,
+}
+
+/// Which objects a rule names.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Names {
+    /// None: it concerns all of them.
+    All,
+    /// The watched namespaces, when there is a list of them.
+    Namespaces,
+    /// The Lease of the operator.
+    Lease,
+}
+
+/// For what roles are written.
+#[derive(Clone, Copy, Debug)]
+pub struct Installation<'a> {
+    /// The namespace that the operator runs in.
+    pub namespace: &'a str,
+    /// The namespaces whose resources it works on; empty for all.
+    pub watched: &'a [String],
+    /// The name of its Lease.
+    pub lease: &'a str,
 }
 
 const GROUP: &[&str] = &["jwk-operator.dev"];
+const LEASES: &[&str] = &["coordination.k8s.io"];
 const CORE: &[&str] = &[""];
 
 const fn rule(
@@ -23,7 +46,7 @@ const fn rule(
     resources: &'static [&'static str],
     verbs: &'static [&'static str],
 ) -> Permission {
-    Permission { why, groups, resources, verbs, is_namespaced: true, names_namespaces: false }
+    Permission { why, groups, resources, verbs, is_namespaced: true, names: Names::All }
 }
 
 const fn of_the_cluster(permission: Permission) -> Permission {
@@ -60,7 +83,7 @@ const OPERATOR: &[Permission] = &[
     )),
     of_the_cluster(rule("Their status, by server-side apply.", GROUP, &["adminapis/status"], &["patch"])),
     Permission {
-        names_namespaces: true,
+        names: Names::Namespaces,
         ..of_the_cluster(rule(
             "The labels of namespaces, as metadata: access rules may choose by them.",
             CORE,
@@ -70,7 +93,13 @@ const OPERATOR: &[Permission] = &[
     },
 ];
 
-/// What the operator may do in its own namespace, when it watches a list of others.
+/// What the operator may do in its own namespace.
+const LEASE: &[Permission] = &[
+    rule("The Lease that one of several operators holds: to create it, which cannot be limited by name.", LEASES, &["leases"], &["create"]),
+    Permission { names: Names::Lease, ..rule("And to renew it.", LEASES, &["leases"], &["get", "update"]) },
+];
+
+/// What it may do there besides, when it watches a list of other namespaces.
 const OWN_NAMESPACE: &[Permission] = &[rule(
     "The Secrets and ConfigMaps that AdminApis name, if they carry the label jwk-operator.dev/admin-api. list and watch see metadata only.",
     CORE,
@@ -98,23 +127,20 @@ const PLATFORM: &[Permission] = &[rule(
 )];
 
 /// The service account of the operator and its roles, as YAML: for the whole cluster, or for these namespaces only.
-pub fn operator_yaml(namespace: &str, watched: &[String]) -> String {
+pub fn operator_yaml(installation: Installation<'_>) -> String {
+    let Installation { namespace, watched, .. } = installation;
     let mut yaml =
         String::from("# What the operator may do. Each rule says why. The tests and the demo run the operator with exactly this.\n");
     object(&mut yaml, "v1", "Namespace", namespace, None, &[]);
     object(&mut yaml, "v1", "ServiceAccount", "jwk-operator", Some(namespace), &[]);
-    let everything = || OPERATOR.iter();
-    if watched.is_empty() {
-        role(&mut yaml, None, "jwk-operator", &[], everything(), &[]);
-        binding(&mut yaml, None, "jwk-operator", namespace);
-        return yaml;
-    }
-    role(&mut yaml, None, "jwk-operator", &[], everything().filter(|permission| !permission.is_namespaced), watched);
+    let everywhere = watched.is_empty();
+    role(&mut yaml, None, "jwk-operator", &[], OPERATOR.iter().filter(|rule| everywhere || !rule.is_namespaced), Some(installation));
     binding(&mut yaml, None, "jwk-operator", namespace);
-    role(&mut yaml, Some(namespace), "jwk-operator-own", &[], OWN_NAMESPACE.iter(), &[]);
+    let own = OWN_NAMESPACE.iter().filter(|_| !everywhere);
+    role(&mut yaml, Some(namespace), "jwk-operator-own", &[], LEASE.iter().chain(own), Some(installation));
     binding(&mut yaml, Some(namespace), "jwk-operator-own", namespace);
     for watched in watched {
-        role(&mut yaml, Some(watched), "jwk-operator", &[], everything().filter(|permission| permission.is_namespaced), &[]);
+        role(&mut yaml, Some(watched), "jwk-operator", &[], OPERATOR.iter().filter(|rule| rule.is_namespaced), Some(installation));
         binding(&mut yaml, Some(watched), "jwk-operator", namespace);
     }
     yaml
@@ -125,10 +151,47 @@ pub fn users_yaml() -> String {
     let mut yaml = String::from(
         "# What people may do. Kubernetes adds the first two roles to its own: view, edit and admin. The third is bound by hand.\n",
     );
-    role(&mut yaml, None, "jwk-operator-view", &["view", "edit", "admin"], VIEW.iter(), &[]);
-    role(&mut yaml, None, "jwk-operator-edit", &["edit", "admin"], EDIT.iter(), &[]);
-    role(&mut yaml, None, "jwk-operator-platform", &[], PLATFORM.iter(), &[]);
+    role(&mut yaml, None, "jwk-operator-view", &["view", "edit", "admin"], VIEW.iter(), None);
+    role(&mut yaml, None, "jwk-operator-edit", &["edit", "admin"], EDIT.iter(), None);
+    role(&mut yaml, None, "jwk-operator-platform", &[], PLATFORM.iter(), None);
     yaml
+}
+
+/// The rules alone, by the name of the file of the chart that holds them. Where a rule names objects there is a template of Helm.
+pub fn chart_rules() -> Vec<(String, String)> {
+    let names = Installation {
+        namespace: "",
+        watched: &["{{ .Values.namespaces | join \", \" }}".to_owned()],
+        lease: "{{ include \"jwk-operator.leaseName\" . }}",
+    };
+    let namespaced = OPERATOR.iter().filter(|rule| rule.is_namespaced).collect::<Vec<_>>();
+    let parts: [(&str, Vec<&Permission>); 7] = [
+        ("namespaced", namespaced),
+        ("cluster", OPERATOR.iter().filter(|rule| !rule.is_namespaced).collect()),
+        ("lease", LEASE.iter().collect()),
+        ("own", OWN_NAMESPACE.iter().collect()),
+        ("view", VIEW.iter().collect()),
+        ("edit", EDIT.iter().collect()),
+        ("platform", PLATFORM.iter().collect()),
+    ];
+    let file = |(name, permissions): (&str, Vec<&Permission>)| {
+        let mut yaml = String::new();
+        for permission in permissions {
+            let mut text = String::new();
+            rule_yaml(&mut text, permission, Some(names));
+            // An empty list names no namespace, and would be a rule for nothing.
+            if permission.names == Names::Namespaces {
+                let lines = text.lines().map(|line| match line.contains("resourceNames") {
+                    true => format!("{{{{- if .Values.namespaces }}}}\n{line}\n{{{{- end }}}}\n"),
+                    false => format!("{line}\n"),
+                });
+                text = lines.collect();
+            }
+            yaml.push_str(&text);
+        }
+        (format!("{name}.yaml"), yaml)
+    };
+    parts.into_iter().map(file).collect()
 }
 
 fn object(yaml: &mut String, version: &str, kind: &str, name: &str, namespace: Option<&str>, labels: &[&str]) {
@@ -150,20 +213,29 @@ fn role<'rule>(
     name: &str,
     aggregated_to: &[&str],
     permissions: impl Iterator<Item = &'rule Permission>,
-    watched: &[String],
+    installation: Option<Installation<'_>>,
 ) {
     let kind = if namespace.is_some() { "Role" } else { "ClusterRole" };
     object(yaml, "rbac.authorization.k8s.io/v1", kind, name, namespace, aggregated_to);
     yaml.push_str("rules:\n");
     for permission in permissions {
-        comment(yaml, permission.why);
-        let list = |names: &[&str]| names.iter().map(|name| if name.is_empty() { "\"\"" } else { name }).collect::<Vec<_>>().join(", ");
-        let _ = writeln!(yaml, "- apiGroups: [{}]\n  resources: [{}]", list(permission.groups), list(permission.resources));
-        if permission.names_namespaces && !watched.is_empty() {
-            let _ = writeln!(yaml, "  resourceNames: [{}]", watched.join(", "));
-        }
-        let _ = writeln!(yaml, "  verbs: [{}]", list(permission.verbs));
+        rule_yaml(yaml, permission, installation);
     }
+}
+
+fn rule_yaml(yaml: &mut String, permission: &Permission, installation: Option<Installation<'_>>) {
+    comment(yaml, permission.why);
+    let list = |names: &[&str]| names.iter().map(|name| if name.is_empty() { "\"\"" } else { name }).collect::<Vec<_>>().join(", ");
+    let _ = writeln!(yaml, "- apiGroups: [{}]\n  resources: [{}]", list(permission.groups), list(permission.resources));
+    let names = installation.map_or_else(String::new, |installation| match permission.names {
+        Names::All => String::new(),
+        Names::Namespaces => installation.watched.join(", "),
+        Names::Lease => installation.lease.to_owned(),
+    });
+    if !names.is_empty() {
+        let _ = writeln!(yaml, "  resourceNames: [{names}]");
+    }
+    let _ = writeln!(yaml, "  verbs: [{}]", list(permission.verbs));
 }
 
 fn binding(yaml: &mut String, namespace: Option<&str>, role: &str, account_namespace: &str) {

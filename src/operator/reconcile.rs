@@ -1,10 +1,15 @@
 //! The reconcile of a JsonWebKeySet, as a table of contents.
 
-use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
+use std::{
+    panic::AssertUnwindSafe,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use futures::FutureExt as _;
 use jiff::Timestamp;
 use kube::{Api, Resource as _, ResourceExt as _, core::DeserializeGuard, runtime::controller::Action};
+use tracing::Instrument as _;
 
 use super::{
     claims::{self, Surroundings},
@@ -13,6 +18,7 @@ use super::{
     error::PassError,
     finalizer,
     kubernetes::call,
+    metrics::{Ending, Kind},
     pass::Pass,
     report, targets, unparsable,
 };
@@ -32,10 +38,17 @@ const SOON: Duration = Duration::from_secs(1);
 pub(super) async fn reconcile(guard: Arc<DeserializeGuard<JsonWebKeySet>>, cx: Arc<Context>) -> Result<Action, std::convert::Infallible> {
     let uid = guard.meta().uid.clone().unwrap_or_default();
     let _turn = cx.memory.turn(&uid).await;
-    if cx.departed.holds(&uid) {
+    if cx.departed.holds(&uid) || !cx.leadership.may_write() {
         return Ok(Action::await_change());
     }
-    let result = AssertUnwindSafe(reconcile_guarded(&guard, &cx)).catch_unwind().await;
+    if let Some(waited) = cx.memory.take_waiting(&uid) {
+        cx.metrics.waited_in_queue(waited);
+    }
+    let started = Instant::now();
+    let (namespace, name) = (guard.namespace().unwrap_or_default(), guard.name_any());
+    let span = tracing::info_span!("reconcile", namespace, name);
+    let result = AssertUnwindSafe(reconcile_guarded(&guard, &cx)).catch_unwind().instrument(span).await;
+    cx.metrics.reconciled(Kind::JsonWebKeySet, Ending::of(&result), started.elapsed());
     Ok(match result {
         Ok(Ok(action)) => action,
         // It was deleted meanwhile: there is nobody to tell.
@@ -52,6 +65,11 @@ pub(super) async fn reconcile(guard: Arc<DeserializeGuard<JsonWebKeySet>>, cx: A
 }
 
 async fn reconcile_guarded(guard: &DeserializeGuard<JsonWebKeySet>, cx: &Context) -> Result<Action, PassError> {
+    if !cx.is_ours(guard.labels()) {
+        cx.memory.leave(&guard.meta().uid.clone().unwrap_or_default());
+        return Ok(Action::await_change());
+    }
+    cx.memory.join(&guard.meta().uid.clone().unwrap_or_default());
     if !cx.readiness.is_set() {
         // Without the AdminApis and the targets nothing can be concluded.
         return Ok(Action::requeue(OVERTAKEN));

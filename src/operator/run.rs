@@ -2,7 +2,12 @@
 
 use std::{future::Future, hash::Hash, sync::Arc, time::Instant};
 
-use futures::{FutureExt as _, Stream, StreamExt as _, TryStreamExt as _, channel::mpsc, future, stream};
+use futures::{
+    FutureExt as _, Stream, StreamExt as _, TryStreamExt as _,
+    channel::mpsc,
+    future::{self, Either, Shared},
+    stream,
+};
 use k8s_openapi::api::core::v1::{ConfigMap, Namespace, Secret};
 use kube::{
     Api, Client, Resource, ResourceExt as _,
@@ -25,8 +30,12 @@ use super::{
     credentials,
     departed::{self, Departed},
     generations::Generations,
+    lease::{Election, Leadership, LeaseSettings, LostLease, Predecessor},
     memory::Memory,
-    reconcile, sources, targets, watch,
+    metrics::Metrics,
+    reconcile,
+    shard::Shard,
+    sources, targets, watch,
 };
 use crate::{
     api::{ADMIN_API_LABEL, AdminApi, CaRefKind, FIELD_MANAGER, IMPORT_LABEL, JsonWebKeySet, MANAGED_BY_LABEL},
@@ -43,16 +52,63 @@ pub struct Settings {
     /// The namespaces whose resources it works on; empty for all. What other namespaces hold is neither seen nor counted: not as the owner of
     /// a set, nor as a user of an AdminApi.
     pub watched_namespaces: Vec<String>,
+    /// The resources that it works on, by their labels; `None` for all. The others are watched too, as owners of sets.
+    pub shard: Option<Shard>,
+    /// The Lease that one of several operators holds; `None` if there is only one.
+    pub lease: Option<LeaseSettings>,
     /// Whether admin APIs are reached through the proxy that the environment names.
     pub uses_environment_proxy: bool,
 }
 
 /// Runs the operator until `shutdown` resolves, and then until the passes in progress are over.
 ///
-/// The client's default namespace is where AdminApis find their Secrets. `readiness` is set once every watch has listed what there is;
-/// a missing CustomResourceDefinition is waited for.
-pub async fn run(client: Client, settings: Settings, readiness: Readiness, shutdown: impl Future<Output = ()> + Send + 'static) {
+/// The client's default namespace is where AdminApis find their Secrets, and where the Lease is. `readiness` is set once every watch has listed
+/// what there is, or once another process was seen to hold the Lease; a missing CustomResourceDefinition is waited for.
+///
+/// # Errors
+/// If the Lease is lost. The process must end then: what it still has in its hands must not be carried out.
+pub async fn run(
+    client: Client,
+    mut settings: Settings,
+    metrics: Metrics,
+    readiness: Readiness,
+    shutdown: impl Future<Output = ()> + Send + 'static,
+) -> Result<(), LostLease> {
     let shutdown = shutdown.shared();
+    let Some(lease) = settings.lease.take() else {
+        operate(client, settings, metrics, Leadership::unlimited(), Predecessor::MayHaveLeftWrites, readiness, shutdown).await;
+        return Ok(());
+    };
+    let mut election = Election::new(&client, lease);
+    let leadership = election.leadership();
+    let stand_by = readiness.clone();
+    let predecessor = match future::select(Box::pin(election.acquire(move || stand_by.stands_by())), shutdown.clone()).await {
+        Either::Left((predecessor, _)) => predecessor,
+        Either::Right(_) => return Ok(()),
+    };
+    readiness.leads();
+    let operated = operate(client, settings, metrics, leadership, predecessor, readiness, shutdown);
+    let ended = match future::select(Box::pin(operated), Box::pin(election.hold())).await {
+        Either::Left((ended, _)) => ended,
+        Either::Right((lost, _)) => return Err(lost),
+    };
+    // What was not answered may still land: then the next process has to wait, as after a crash.
+    if ended == Predecessor::WasDone {
+        election.release().await;
+    }
+    Ok(())
+}
+
+/// Works until `shutdown` resolves and the passes in progress are over. Answers whether everything that was sent was answered.
+async fn operate(
+    client: Client,
+    settings: Settings,
+    metrics: Metrics,
+    leadership: Leadership,
+    predecessor: Predecessor,
+    readiness: Readiness,
+    shutdown: Shared<impl Future<Output = ()> + Send + 'static>,
+) -> Predecessor {
     let (changed, changes) = mpsc::unbounded();
     let (suspected, suspects) = mpsc::unbounded();
     let (freed, freed_sets) = mpsc::unbounded();
@@ -82,14 +138,21 @@ pub async fn run(client: Client, settings: Settings, readiness: Readiness, shutd
         client: client.clone(),
         sees_all_namespaces: settings.watched_namespaces.is_empty(),
         uses_environment_proxy: settings.uses_environment_proxy,
+        metrics: metrics.clone(),
+        leadership,
+        predecessor_was_done: predecessor == Predecessor::WasDone,
+        shard: settings.shard,
         readiness: readiness.clone(),
     });
+
+    metrics.leads(cx.clone());
 
     let own_objects = watcher::Config::default().labels(&format!("{MANAGED_BY_LABEL}={FIELD_MANAGER}"));
     let watched = settings.watched_namespaces.as_slice();
     // Before it leaves the store, so that nobody else gets its set in between.
     let departing = cx.clone();
-    let seen_sets = watch::objects(&client, watched, &watcher::Config::default()).inspect_ok(move |event| departing.departed.note(event));
+    let seen_sets =
+        watch::objects(&client, watched, &watcher::Config::default()).inspect_ok(move |event| departing.departed.note(event, &departing));
     let set_events = kept(seen_sets, set_writer);
     let admin_api_watcher = watcher(Api::<DeserializeGuard<AdminApi>>::all(client.clone()), watcher::Config::default()).default_backoff();
     let admin_api_events = kept(admin_api_watcher, admin_api_writer);
@@ -101,7 +164,7 @@ pub async fn run(client: Client, settings: Settings, readiness: Readiness, shutd
         .touched_objects()
         .predicate_filter(predicates::labels, PredicateConfig::default());
 
-    let gone = cx.clone();
+    let (gone, waiting) = (cx.clone(), cx.clone());
     let set_is_free = freed.clone();
     let (used, users_changed) = mpsc::unbounded();
     let set_triggers = set_events
@@ -122,8 +185,9 @@ pub async fn run(client: Client, settings: Settings, readiness: Readiness, shutd
             }
         })
         .touched_objects()
-        // An annotation asks for a rotation, and does not count as a generation.
-        .predicate_filter(predicates::generation.combine(predicates::annotations), PredicateConfig::default());
+        // An annotation asks for a rotation, a label may choose another operator; neither counts as a generation.
+        .predicate_filter(predicates::generation.combine(predicates::annotations).combine(predicates::labels), PredicateConfig::default())
+        .inspect_ok(move |resource| waiting.memory.note_waiting(&resource.uid().unwrap_or_default()));
     let removed = cx.clone();
     let admin_api_triggers = admin_api_events
         .inspect_ok(move |event| {
@@ -185,7 +249,9 @@ pub async fn run(client: Client, settings: Settings, readiness: Readiness, shutd
     };
     let work = future::join3(set_controller, admin_api_controller, cleanups);
     future::select(Box::pin(work), Box::pin(became_ready)).await;
+    metrics.ends();
     tracing::info!("the passes in progress are over");
+    if cx.writes.are_any_in_flight() { Predecessor::MayHaveLeftWrites } else { Predecessor::WasDone }
 }
 
 /// Logs what stops a watch or a queue; both go on by themselves. An object that is gone by the time it is worked on is no trouble.

@@ -15,21 +15,38 @@ use axum::{
     response::IntoResponse,
     routing::get,
 };
-use prometheus_client::{encoding::text::encode, metrics::info::Info, registry::Registry};
+use prometheus_client::{encoding::text::encode, registry::Registry};
 
-/// Whether the operator has seen everything it watches.
+/// Whether the operator has seen everything it watches, or stands by for the one that works.
 #[derive(Clone, Debug, Default)]
-pub struct Readiness(Arc<AtomicBool>);
+pub struct Readiness {
+    has_listed: Arc<AtomicBool>,
+    stands_by: Arc<AtomicBool>,
+}
 
 impl Readiness {
-    /// From now on the operator is ready.
+    /// From now on everything that is watched was listed.
     pub fn set(&self) {
-        self.0.store(true, Ordering::Release);
+        self.has_listed.store(true, Ordering::Release);
     }
 
-    /// Whether it is.
+    /// Whether it was.
     pub fn is_set(&self) -> bool {
-        self.0.load(Ordering::Acquire)
+        self.has_listed.load(Ordering::Acquire)
+    }
+
+    /// Another process works, and this one can take over.
+    pub fn stands_by(&self) {
+        self.stands_by.store(true, Ordering::Release);
+    }
+
+    /// This process works from now on.
+    pub fn leads(&self) {
+        self.stands_by.store(false, Ordering::Release);
+    }
+
+    fn is_ready(&self) -> bool {
+        self.is_set() || self.stands_by.load(Ordering::Acquire)
     }
 }
 
@@ -39,23 +56,28 @@ struct Served {
     registry: Arc<Registry>,
 }
 
-/// Serves `/healthz` (the process runs), `/readyz` (every watch has listed) and `/metrics` (OpenMetrics) until `shutdown` resolves.
+/// Serves `/healthz` (the process runs), `/readyz` (every watch has listed, or the process stands by) and `/metrics` (OpenMetrics) until `shutdown` resolves.
 ///
 /// # Errors
 /// If the address cannot be listened on.
-pub async fn serve(address: SocketAddr, readiness: Readiness, shutdown: impl Future<Output = ()> + Send + 'static) -> std::io::Result<()> {
+pub async fn serve(
+    address: SocketAddr,
+    readiness: Readiness,
+    registry: Registry,
+    shutdown: impl Future<Output = ()> + Send + 'static,
+) -> std::io::Result<()> {
     let listener = tokio::net::TcpListener::bind(address).await?;
     tracing::info!(address = %listener.local_addr()?, "serving health and metrics");
     let routes = Router::new()
         .route("/healthz", get(async || "ok"))
         .route("/readyz", get(ready))
         .route("/metrics", get(metrics))
-        .with_state(Served { readiness, registry: Arc::new(registry()) });
+        .with_state(Served { readiness, registry: Arc::new(registry) });
     axum::serve(listener, routes).with_graceful_shutdown(shutdown).await
 }
 
 async fn ready(State(served): State<Served>) -> impl IntoResponse {
-    if served.readiness.is_set() { (StatusCode::OK, "ok") } else { (StatusCode::SERVICE_UNAVAILABLE, "still listing what there is") }
+    if served.readiness.is_ready() { (StatusCode::OK, "ok") } else { (StatusCode::SERVICE_UNAVAILABLE, "still listing what there is") }
 }
 
 async fn metrics(State(served): State<Served>) -> impl IntoResponse {
@@ -64,10 +86,4 @@ async fn metrics(State(served): State<Served>) -> impl IntoResponse {
         Ok(()) => (StatusCode::OK, [(header::CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8")], text),
         Err(_) => (StatusCode::INTERNAL_SERVER_ERROR, [(header::CONTENT_TYPE, "text/plain")], "the metrics cannot be written".to_owned()),
     }
-}
-
-fn registry() -> Registry {
-    let mut registry = Registry::with_prefix("jwk_operator");
-    registry.register("build", "The version of this build", Info::new(vec![("version", env!("CARGO_PKG_VERSION"))]));
-    registry
 }

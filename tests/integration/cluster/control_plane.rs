@@ -3,8 +3,9 @@
 use std::{
     collections::HashMap,
     path::{Path, PathBuf},
-    process::{Command, Stdio},
+    process::{Child, Command, Stdio},
     sync::Mutex,
+    time::Duration,
 };
 
 use base64::{Engine as _, prelude::BASE64_STANDARD};
@@ -43,6 +44,8 @@ pub struct ControlPlane {
     pub administrator: Client,
     /// Who works in each namespace: a developer with the role edit, in the operator's the platform team.
     people: Mutex<HashMap<String, Client>>,
+    /// The API server, if it was restarted.
+    api_server: Mutex<Option<Child>>,
 }
 
 fn script(name: &str) -> PathBuf {
@@ -75,7 +78,7 @@ impl ControlPlane {
         let config = Kubeconfig::read_from(&kubeconfig).expect("a kubeconfig");
         let config = Config::from_custom_kubeconfig(config, &KubeConfigOptions::default()).await.expect("a configuration");
         let administrator = Client::try_from(config).expect("a client");
-        let control_plane = Self { folder, kubeconfig, administrator, people: Mutex::default() };
+        let control_plane = Self { folder, kubeconfig, administrator, people: Mutex::default(), api_server: Mutex::default() };
         control_plane.install(roles).await;
         control_plane
     }
@@ -212,6 +215,32 @@ impl ControlPlane {
         path
     }
 
+    /// Ends the API server and starts it again as it was, after `pause` has passed.
+    pub async fn restart_api_server(&self, pause: Duration) {
+        let file = self.folder.path().join("control-plane/pids/kube-apiserver");
+        let id = std::fs::read_to_string(&file).expect("a process").trim().to_owned();
+        let command = std::fs::read_to_string(format!("/proc/{id}/cmdline")).expect("a command line");
+        let command: Vec<&str> = command.trim_end_matches('\0').split('\0').collect();
+        assert!(Command::new("kill").arg(&id).status().expect("kill").success());
+        let mut before = self.api_server.lock().expect("a lock").take();
+        eventually("the API server ends", async || match &mut before {
+            Some(child) => child.try_wait().expect("a status").map(drop),
+            None => (!Path::new(&format!("/proc/{id}")).exists()).then_some(()),
+        })
+        .await;
+        tokio::time::sleep(pause).await;
+        let log = std::fs::File::create(self.folder.path().join("control-plane/logs/kube-apiserver-again.log")).expect("a log");
+        let child =
+            Command::new(command[0]).args(&command[1..]).stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).spawn().expect("started");
+        std::fs::write(file, child.id().to_string()).expect("written");
+        *self.api_server.lock().expect("a lock") = Some(child);
+        eventually("the API server answers", async || {
+            let ready = http::Request::get("/readyz").body(Vec::new()).expect("a request");
+            self.administrator.request_text(ready).await.ok().map(drop)
+        })
+        .await;
+    }
+
     /// Removes an object behind the API server's back, finalizers or not.
     pub async fn remove_from_store(&self, path: &str) {
         let process = std::fs::read_to_string(self.folder.path().join("control-plane/pids/etcd")).expect("a process");
@@ -235,11 +264,12 @@ impl ControlPlane {
         refused.map(|event| format!("{} {}", event["verb"], event["requestURI"])).collect()
     }
 
-    /// What the operator asked of the API server so far, watches left out: verb and resource.
+    /// What the operator asked of the API server so far, watches and its Lease left out: verb and resource.
     pub fn operator_requests(&self) -> Vec<(String, String)> {
         let log = std::fs::read_to_string(self.folder.path().join("control-plane/audit.log")).expect("an audit log");
         let events = log.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
         let own = events.filter(|event| event["user"]["username"] == OPERATOR && event["verb"] != "watch" && event["verb"] != "list");
+        let own = own.filter(|event| event["objectRef"]["resource"] != "leases");
         own.map(|event| {
             let text = |pointer: &str| event.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned();
             (text("/verb"), format!("{}/{}", text("/objectRef/resource"), text("/objectRef/subresource")))
@@ -262,6 +292,10 @@ pub async fn apply_as(user: &Client, object: Value) -> kube::Result<DynamicObjec
 
 impl Drop for ControlPlane {
     fn drop(&mut self) {
+        if let Some(mut api_server) = self.api_server.lock().expect("a lock").take() {
+            let _ = api_server.kill();
+            let _ = api_server.wait();
+        }
         let stopped =
             Command::new(script("stop")).arg(self.folder.path().join("control-plane")).stdout(Stdio::null()).stderr(Stdio::null()).status();
         assert!(stopped.is_ok_and(|status| status.success()) || std::thread::panicking(), "the control plane did not stop");

@@ -12,7 +12,7 @@ use super::{
 
 #[tokio::test(flavor = "multi_thread")]
 async fn killed_between_post_and_status_it_ends_with_one_key_for_each_entry_and_uses_no_kid_twice() {
-    let mut playground = Playground::start().await;
+    let mut playground = Playground::start_alone().await;
     playground.apply("shop", "pair", json!({ "keys": [unannounced("a", "ES256"), unannounced("b", "ES384")], "signer": "a" })).await;
     playground.until_ready("shop", "pair").await;
     let mut used: BTreeSet<String> = playground.remote_kids("shop.pair").into_iter().collect();
@@ -53,7 +53,7 @@ async fn killed_between_post_and_status_it_ends_with_one_key_for_each_entry_and_
 
 #[tokio::test(flavor = "multi_thread")]
 async fn killed_in_its_first_pass_it_takes_the_key_that_arrived() {
-    let mut playground = Playground::start().await;
+    let mut playground = Playground::start_alone().await;
     playground.emulator.faults().add(Fault::new(Effect::DelayAfter(Duration::from_secs(3))).operation(Operation::CreateKey));
     playground.apply("shop", "first", json!({ "keys": [generated("signing", "ES256")] })).await;
     let arrived = eventually("the POST arrives", async || playground.private_kids("shop.first").first().cloned()).await;

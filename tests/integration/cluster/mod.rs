@@ -3,6 +3,7 @@
 mod access;
 mod attacks;
 mod authentication;
+mod availability;
 mod control_plane;
 mod counts;
 mod crash;

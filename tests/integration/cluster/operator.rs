@@ -26,8 +26,52 @@ async fn place() -> OwnedSemaphorePermit {
     places.acquire_owned().await.expect("a place")
 }
 
+/// One process of the operator. It ends when it is dropped.
+pub struct Operator {
+    child: Child,
+    port: u16,
+}
+
+impl Operator {
+    /// Sends a signal, named as `kill` names it.
+    pub fn signal(&self, name: &str) {
+        let sent = Command::new("kill").args([&format!("-{name}"), &self.child.id().to_string()]).status().expect("kill");
+        assert!(sent.success(), "{name}");
+    }
+
+    /// What it answers to a GET of this path.
+    pub async fn get(&self, path: &str) -> Option<crate::raw_http::Answer> {
+        crate::raw_http::send(&format!("http://127.0.0.1:{}", self.port), "GET", path, None).await
+    }
+
+    pub async fn until_ready(&self) {
+        eventually("the operator is ready", async || (self.get("/readyz").await?.status == 200).then_some(())).await;
+    }
+
+    pub async fn until_ended(&mut self) -> std::process::ExitStatus {
+        eventually("the operator ends", async || self.child.try_wait().expect("a status")).await
+    }
+
+    pub fn has_ended(&mut self) -> bool {
+        self.child.try_wait().expect("a status").is_some()
+    }
+
+    /// Ends it without a chance to do anything more.
+    pub fn kill(&mut self) {
+        self.child.kill().expect("killed");
+        self.child.wait().expect("ended");
+    }
+}
+
+impl Drop for Operator {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
 pub struct Playground {
-    operator: Option<Child>,
+    operator: Option<Operator>,
     pub control_plane: ControlPlane,
     pub emulator: Emulator,
     logs: Vec<PathBuf>,
@@ -52,7 +96,16 @@ impl Playground {
 
     /// Everything, with an AdminApi that lets each namespace use the sets that begin with its name. Late answers count for 2 s.
     pub async fn start() -> Self {
-        let mut playground = Self::without_operator().await;
+        Self::start_with(&[]).await
+    }
+
+    /// The same with an operator that does not wait for the Lease of one that was killed.
+    pub async fn start_alone() -> Self {
+        Self::start_with(&["--leader-election=false"]).await
+    }
+
+    async fn start_with(arguments: &[&'static str]) -> Self {
+        let mut playground = Self::with_roles("cluster.yaml", arguments).await;
         playground.admin_api(json!({ "resyncInterval": "2s", "timeout": "1s" })).await;
         playground.start_operator().await;
         playground
@@ -76,57 +129,49 @@ impl Playground {
 
     /// Starts the operator and waits until it watches.
     pub async fn start_operator(&mut self) {
+        let operator = self.spawn_operator("operator", &[]).await;
+        operator.until_ready().await;
+        self.operator = Some(operator);
+    }
+
+    /// Starts an operator of this name, with these arguments besides.
+    pub async fn spawn_operator(&mut self, name: &str, arguments: &[&str]) -> Operator {
         let kubeconfig = self.control_plane.operator_kubeconfig().await;
         let port = TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("an address").port();
         let log = self.control_plane.folder().join(format!("operator-{}.log", self.logs.len()));
+        let serve = format!("127.0.0.1:{port}");
         let child = Command::new(env!("CARGO_BIN_EXE_jwk-operator"))
-            .args([
-                "--log-level",
-                "trace",
-                "--log-format",
-                "json",
-                "run",
-                "--namespace",
-                "jwk-operator",
-                "--serve",
-                &format!("127.0.0.1:{port}"),
-            ])
+            .args(["--log-level", "trace", "--log-format", "json", "run", "--namespace", "jwk-operator", "--serve", &serve])
             .args(&self.arguments)
+            .args(arguments)
             .env("KUBECONFIG", kubeconfig)
+            .env("POD_NAME", name)
             // Must make no difference: nothing widens what is logged.
             .env("RUST_LOG", "trace")
             .stderr(std::fs::File::create(&log).expect("a log"))
             .stdin(Stdio::null())
             .spawn()
             .expect("the operator");
-        self.operator = Some(child);
         self.logs.push(log);
-        eventually("the operator is ready", async || {
-            let answer = crate::raw_http::send(&format!("http://127.0.0.1:{port}"), "GET", "/readyz", None).await?;
-            (answer.status == 200).then_some(())
-        })
-        .await;
+        Operator { child, port }
     }
 
     /// What the system shows of the operator's process: `limits`, `environ`, `cmdline`.
     pub fn process(&self, file: &str) -> String {
-        let id = self.operator.as_ref().expect("an operator").id();
+        let id = self.operator.as_ref().expect("an operator").child.id();
         String::from_utf8_lossy(&std::fs::read(format!("/proc/{id}/{file}")).expect("a process")).into_owned()
     }
 
     /// Ends the operator without a chance to do anything more.
     pub fn kill_operator(&mut self) {
-        let mut operator = self.operator.take().expect("an operator");
-        operator.kill().expect("killed");
-        operator.wait().expect("ended");
+        self.operator.take().expect("an operator").kill();
     }
 
     /// Asks the operator to end, and waits until it did.
     pub async fn stop_operator(&mut self) -> std::process::ExitStatus {
         let mut operator = self.operator.take().expect("an operator");
-        let asked = Command::new("kill").arg(operator.id().to_string()).status().expect("kill");
-        assert!(asked.success());
-        eventually("the operator ends", async || operator.try_wait().expect("a status")).await
+        operator.signal("TERM");
+        operator.until_ended().await
     }
 
     /// Everything the operator logged.
@@ -203,10 +248,7 @@ impl Playground {
 
 impl Drop for Playground {
     fn drop(&mut self) {
-        if let Some(operator) = &mut self.operator {
-            let _ = operator.kill();
-            let _ = operator.wait();
-        }
+        drop(self.operator.take());
         if std::thread::panicking() {
             let log = self.logs.last().and_then(|log| std::fs::read_to_string(log).ok()).unwrap_or_default();
             let tail: Vec<&str> = log.lines().rev().take(40).collect();

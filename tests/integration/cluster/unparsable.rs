@@ -14,7 +14,7 @@ use super::{
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_unparsable_resource_is_told_so_and_stops_nobody() {
-    let mut playground = Playground::start().await;
+    let mut playground = Playground::start_alone().await;
     playground.apply("shop", "before", json!({ "keys": [generated("signing", "ES256")] })).await;
     playground.until_ready("shop", "before").await;
 

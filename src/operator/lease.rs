@@ -1,0 +1,245 @@
+//! Competes for the Lease and says whether this process may write. The rules are those of [`crate::election`].
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use jiff::Timestamp;
+use k8s_openapi::{
+    api::coordination::v1::{Lease as LeaseObject, LeaseSpec},
+    apimachinery::pkg::apis::meta::v1::MicroTime,
+};
+use kube::{
+    Api, Client, ResourceExt as _,
+    api::{ObjectMeta, PostParams},
+};
+
+use crate::election::{Action, Candidate, Lease, Moment, Timing};
+
+/// The Lease that decides which of several processes works.
+#[derive(Clone, Debug)]
+pub struct LeaseSettings {
+    /// The name of the Lease in the operator's own namespace.
+    pub name: String,
+    /// Who this process is: as no other process ever was.
+    pub identity: String,
+    /// How long others wait after it was last renewed.
+    pub duration: Duration,
+}
+
+/// Whether this process may write, as the last answer about the Lease and the clock have it.
+#[derive(Clone, Debug)]
+pub(super) struct Leadership(Arc<AtomicU64>);
+
+impl Leadership {
+    /// Without a Lease: always.
+    pub(super) fn unlimited() -> Self {
+        Self(Arc::new(AtomicU64::new(u64::MAX)))
+    }
+
+    fn none() -> Self {
+        Self(Arc::default())
+    }
+
+    /// Whether this process may write now.
+    pub(super) fn may_write(&self) -> bool {
+        u128::from(self.0.load(Ordering::Acquire)) > now().as_millis()
+    }
+
+    fn is_held_until(&self, until: Option<Moment>) {
+        let until = until.map_or(0, |until| u64::try_from(until.as_millis()).unwrap_or(u64::MAX));
+        self.0.store(until, Ordering::Release);
+    }
+}
+
+/// The Lease is lost: the process must end, so that what it still has in its hands cannot be carried out.
+#[derive(Debug, thiserror::Error)]
+#[error("the Lease {name} is lost to {holder}: this process ends, and begins anew as a candidate")]
+pub struct LostLease {
+    name: String,
+    holder: String,
+}
+
+/// How the one before let go of the Lease.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Predecessor {
+    /// It gave the Lease back when everything that it had sent was answered.
+    WasDone,
+    /// It may have left writes on their way, or nothing is known of it.
+    MayHaveLeftWrites,
+}
+
+/// This process' part in the election.
+pub(super) struct Election {
+    api: Api<LeaseObject>,
+    settings: LeaseSettings,
+    timing: Timing,
+    candidate: Candidate,
+    leadership: Leadership,
+    /// The object as it was last read or written.
+    last: Option<LeaseObject>,
+    predecessor: Predecessor,
+}
+
+impl Election {
+    /// A new candidate, for a Lease in the client's default namespace.
+    pub(super) fn new(client: &Client, settings: LeaseSettings) -> Self {
+        let timing = Timing::of_lease(settings.duration);
+        Self {
+            api: Api::default_namespaced(client.clone()),
+            candidate: Candidate::new(&settings.identity, timing),
+            settings,
+            timing,
+            leadership: Leadership::none(),
+            last: None,
+            predecessor: Predecessor::MayHaveLeftWrites,
+        }
+    }
+
+    /// What tells the rest of the process whether it may write.
+    pub(super) fn leadership(&self) -> Leadership {
+        self.leadership.clone()
+    }
+
+    /// Competes until this process may write. `has_looked` is called when the Lease was first read.
+    pub(super) async fn acquire(&mut self, has_looked: impl Fn()) -> Predecessor {
+        let mut told = None;
+        while !self.candidate.may_write(now()) {
+            if self.step().await.is_err() {
+                // It never led, and begins again.
+                self.candidate = Candidate::new(&self.settings.identity, self.timing);
+            }
+            if self.last.is_some() {
+                has_looked();
+            }
+            let holder = self.candidate.holder().map(str::to_owned);
+            if holder.as_deref() != Some(&self.settings.identity) && holder != told {
+                tracing::info!(lease = self.settings.name, holder = holder.as_deref().unwrap_or("nobody"), "standing by");
+                told = holder;
+            }
+        }
+        tracing::info!(lease = self.settings.name, identity = self.settings.identity, "leading");
+        self.predecessor
+    }
+
+    /// Renews the Lease until it is lost.
+    pub(super) async fn hold(&mut self) -> LostLease {
+        while self.step().await.is_ok() {}
+        let holder = self.candidate.holder().filter(|holder| *holder != self.settings.identity).unwrap_or("nobody known");
+        LostLease { name: self.settings.name.clone(), holder: holder.to_owned() }
+    }
+
+    /// Gives the Lease back: the next process takes it at once, and need not wait for answers.
+    pub(super) async fn release(mut self) {
+        self.leadership.is_held_until(None);
+        if self.candidate.version_to_release().is_none() {
+            return;
+        }
+        let Some(mut lease) = self.last.take() else { return };
+        let spec = lease.spec.get_or_insert_default();
+        spec.holder_identity = None;
+        spec.renew_time = Some(MicroTime(Timestamp::now()));
+        match self.within(self.api.replace(&self.settings.name, &PostParams::default(), &lease)).await {
+            Some(Ok(_)) => tracing::info!(lease = self.settings.name, "the Lease is given back"),
+            _ => tracing::warn!(lease = self.settings.name, "the Lease could not be given back: the next process waits until it is over"),
+        }
+    }
+
+    /// One decision, carried out.
+    async fn step(&mut self) -> Result<(), ()> {
+        let sent = now();
+        match self.candidate.decide(sent) {
+            Action::Read => match self.within(self.api.get_opt(&self.settings.name)).await {
+                Some(Ok(found)) => {
+                    self.candidate.was_read(found.as_ref().map(lease), now());
+                    self.last = found;
+                }
+                Some(Err(error)) => self.failed("read", &error.to_string()),
+                None => self.failed("read", "no answer in time"),
+            },
+            Action::Create => {
+                let object = self.object(None);
+                let answer = self.within(self.api.create(&PostParams::default(), &object)).await;
+                self.was_written(answer, sent, Predecessor::MayHaveLeftWrites);
+            }
+            Action::Write { .. } => {
+                let before = match self.candidate.holder() {
+                    Some(holder) if holder == self.settings.identity => self.predecessor,
+                    Some(_) => Predecessor::MayHaveLeftWrites,
+                    None => Predecessor::WasDone,
+                };
+                let object = self.object(self.last.clone());
+                let answer = self.within(self.api.replace(&self.settings.name, &PostParams::default(), &object)).await;
+                self.was_written(answer, sent, before);
+            }
+            Action::Wait { until } => tokio::time::sleep(until.saturating_sub(sent)).await,
+            Action::StepDown => {
+                self.leadership.is_held_until(None);
+                return Err(());
+            }
+        }
+        self.leadership.is_held_until(self.candidate.held_until());
+        Ok(())
+    }
+
+    fn was_written(&mut self, answer: Option<kube::Result<LeaseObject>>, sent: Moment, predecessor: Predecessor) {
+        match answer {
+            Some(Ok(written)) => {
+                self.candidate.was_written(lease(&written), sent, now());
+                self.last = Some(written);
+                self.predecessor = predecessor;
+            }
+            Some(Err(error)) => self.failed("write", &error.to_string()),
+            None => self.failed("write", "no answer in time"),
+        }
+    }
+
+    fn failed(&mut self, action: &str, why: &str) {
+        tracing::warn!(lease = self.settings.name, why, "cannot {action} the Lease");
+        self.candidate.failed(now());
+    }
+
+    async fn within<T>(&self, call: impl Future<Output = kube::Result<T>>) -> Option<kube::Result<T>> {
+        tokio::time::timeout(self.timing.request(), call).await.ok()
+    }
+
+    /// The Lease with this process as its holder. What else it carries is kept.
+    fn object(&self, last: Option<LeaseObject>) -> LeaseObject {
+        let time = MicroTime(Timestamp::now());
+        let mut lease = last.unwrap_or_else(|| LeaseObject {
+            metadata: ObjectMeta { name: Some(self.settings.name.clone()), ..Default::default() },
+            spec: None,
+        });
+        lease.metadata.managed_fields = None;
+        let spec: &mut LeaseSpec = lease.spec.get_or_insert_default();
+        if spec.holder_identity.as_ref() != Some(&self.settings.identity) {
+            spec.acquire_time = Some(time.clone());
+            spec.lease_transitions = Some(spec.lease_transitions.map_or(0, |count| count.saturating_add(1)));
+        }
+        spec.holder_identity = Some(self.settings.identity.clone());
+        spec.lease_duration_seconds = Some(i32::try_from(self.timing.lease.as_secs()).unwrap_or(i32::MAX));
+        spec.renew_time = Some(time);
+        lease
+    }
+}
+
+/// What the object says. Without a duration, a minute: longer than anybody's.
+fn lease(object: &LeaseObject) -> Lease {
+    let spec = object.spec.clone().unwrap_or_default();
+    let seconds = spec.lease_duration_seconds.and_then(|seconds| u64::try_from(seconds).ok()).unwrap_or(60);
+    Lease {
+        version: object.resource_version().unwrap_or_default(),
+        holder: spec.holder_identity.filter(|holder| !holder.is_empty()),
+        duration: Duration::from_secs(seconds),
+    }
+}
+
+/// The time since the machine booted, with the time that it slept.
+fn now() -> Moment {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
+    Moment::new(u64::try_from(time.tv_sec).unwrap_or_default(), u32::try_from(time.tv_nsec).unwrap_or_default())
+}
