@@ -2,7 +2,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo up down test lint control-plane crds rbac
+.PHONY: help demo up down test lint control-plane crds rbac render
 
 help: ## List the commands.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -29,8 +29,13 @@ lint: ## Check format, lints, scripts and dependencies.
 
 crds: ## Write crds/ anew from the Rust types.
 	@cargo run --locked --quiet -- crds --output crds
+	@cargo run --locked --quiet -- crds --output charts/jwk-operator/files/crds
 
 rbac: ## Write deploy/rbac/ anew from the table of permissions.
 	@cargo run --locked --quiet -- rbac > deploy/rbac/cluster.yaml
 	@cargo run --locked --quiet -- rbac --watch-namespace shop --watch-namespace bank > deploy/rbac/namespaces.yaml
 	@cargo run --locked --quiet -- rbac --users > deploy/rbac/users.yaml
+	@cargo run --locked --quiet -- rbac --chart charts/jwk-operator/files/rules
+
+render: ## Write what is made from the chart: deploy/base, the overlay for one namespace, the chart's README.
+	@hack/render
