@@ -21,6 +21,7 @@ control-plane: ## Find or build kube-apiserver, kube-controller-manager, etcd an
 
 test: ## Run every test.
 	@tests/control-plane/build >/dev/null
+	@tests/control-plane/build-tool helm >/dev/null
 	@cargo build --locked --bin jwk-operator
 	@cargo test --locked
 

@@ -60,6 +60,35 @@ impl ControlPlane {
 
     /// The same with these roles for the operator.
     pub async fn start_with(roles: &str) -> Self {
+        let control_plane = Self::start_empty().await;
+        for name in ["shop", "bank"] {
+            control_plane.make_namespace(name).await;
+        }
+        control_plane.install(roles).await;
+        control_plane.populate().await;
+        control_plane
+    }
+
+    /// One with the namespaces `shop` and `bank`, and the chart as a release `jwk-operator`, with these arguments.
+    pub async fn start_with_chart(arguments: &[String]) -> Self {
+        let control_plane = Self::start_empty().await;
+        for name in ["shop", "bank"] {
+            control_plane.make_namespace(name).await;
+        }
+        let chart = concat!(env!("CARGO_MANIFEST_DIR"), "/charts/jwk-operator");
+        let fixed = ["install", "jwk-operator", chart, "--namespace", HOME, "--create-namespace", "--skip-schema-validation=false"];
+        let installed = control_plane.helm(&fixed.map(str::to_owned).into_iter().chain(arguments.iter().cloned()).collect::<Vec<_>>());
+        installed.unwrap_or_else(|error| panic!("{error}"));
+        control_plane.populate().await;
+        control_plane
+    }
+
+    /// Runs Helm as an administrator. Answers what it prints, or what it complains of.
+    pub fn helm(&self, arguments: &[String]) -> Result<String, String> {
+        helm(Some(&self.kubeconfig), arguments)
+    }
+
+    async fn start_empty() -> Self {
         // Each takes some hundred megabytes and a core while it starts.
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
         let folder = tempfile::tempdir().expect("a folder");
@@ -78,9 +107,12 @@ impl ControlPlane {
         let config = Kubeconfig::read_from(&kubeconfig).expect("a kubeconfig");
         let config = Config::from_custom_kubeconfig(config, &KubeConfigOptions::default()).await.expect("a configuration");
         let administrator = Client::try_from(config).expect("a client");
-        let control_plane = Self { folder, kubeconfig, administrator, people: Mutex::default(), api_server: Mutex::default() };
-        control_plane.install(roles).await;
-        control_plane
+        Self { folder, kubeconfig, administrator, people: Mutex::default(), api_server: Mutex::default() }
+    }
+
+    async fn make_namespace(&self, name: &str) {
+        let namespace = json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": name } });
+        self.install_object(namespace).await.expect("created");
     }
 
     async fn install(&self, roles: &str) {
@@ -94,10 +126,6 @@ impl ControlPlane {
             })
             .await;
         }
-        for watched in ["shop", "bank"] {
-            let namespace = json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": watched } });
-            self.install_object(namespace).await.expect("created");
-        }
         for file in [roles, "users.yaml"] {
             let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/rbac").join(file);
             let roles = std::fs::read_to_string(path).expect("deploy/rbac");
@@ -105,6 +133,10 @@ impl ControlPlane {
                 self.install_object(object).await.expect("installed");
             }
         }
+    }
+
+    /// Lets people in, once the roles are part of Kubernetes' own.
+    async fn populate(&self) {
         let roles = Api::<ClusterRole>::all(self.administrator.clone());
         eventually("the roles of people are part of Kubernetes' own", async || {
             let edit = roles.get("edit").await.ok()?;
@@ -118,8 +150,7 @@ impl ControlPlane {
 
     /// Makes a namespace, and somebody who may work in it.
     pub async fn namespace(&self, name: &str) {
-        let namespace = json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": name } });
-        self.install_object(namespace).await.expect("created");
+        self.make_namespace(name).await;
         self.settle(name, None).await;
     }
 
@@ -276,6 +307,21 @@ impl ControlPlane {
         })
         .collect()
     }
+}
+
+/// Runs Helm.
+pub fn helm(kubeconfig: Option<&Path>, arguments: &[String]) -> Result<String, String> {
+    let built = Command::new(script("build-tool")).arg("helm").stderr(Stdio::inherit()).output().expect("bash");
+    let program = String::from_utf8_lossy(&built.stdout).lines().last().expect("a path").to_owned();
+    let mut command = Command::new(program);
+    // Nothing of the person who runs the tests.
+    command.env_clear().env("HOME", std::env::temp_dir()).args(arguments);
+    if let Some(kubeconfig) = kubeconfig {
+        command.env("KUBECONFIG", kubeconfig);
+    }
+    let output = command.output().expect("Helm");
+    let (printed, complaint) = (String::from_utf8_lossy(&output.stdout).into_owned(), String::from_utf8_lossy(&output.stderr).into_owned());
+    if output.status.success() { Ok(printed) } else { Err(complaint) }
 }
 
 /// Applies an object strictly.

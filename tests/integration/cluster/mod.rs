@@ -4,6 +4,7 @@ mod access;
 mod attacks;
 mod authentication;
 mod availability;
+mod chart;
 mod control_plane;
 mod counts;
 mod crash;

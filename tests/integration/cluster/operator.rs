@@ -11,6 +11,7 @@ use jwk_operator::{
     hydra::emulator::{Emulator, EmulatorOptions},
     jwk::Jwk,
 };
+use k8s_openapi::api::apps::v1::Deployment;
 use kube::Api;
 use serde_json::{Value, json};
 use tokio::sync::{OnceCell, OwnedSemaphorePermit, Semaphore};
@@ -92,6 +93,51 @@ impl Playground {
         let control_plane = ControlPlane::start_with(roles).await;
         let emulator = Emulator::start(EmulatorOptions::default()).await.expect("an emulator");
         Self { operator: None, control_plane, emulator, logs: Vec::new(), arguments: arguments.to_vec(), _place: place }
+    }
+
+    /// A control plane with the chart, given the address of the emulator, and no operator yet.
+    pub async fn with_chart(arguments: impl Fn(&str) -> Vec<String>) -> Self {
+        let place = place().await;
+        let emulator = Emulator::start(EmulatorOptions::default()).await.expect("an emulator");
+        let control_plane = ControlPlane::start_with_chart(&arguments(emulator.url())).await;
+        Self { operator: None, control_plane, emulator, logs: Vec::new(), arguments: Vec::new(), _place: place }
+    }
+
+    /// Starts the operator as the Deployment of the chart says: with its service account, its arguments, its environment.
+    pub async fn start_deployed(&mut self) {
+        let deployments = Api::<Deployment>::namespaced(self.control_plane.administrator.clone(), "jwk-operator");
+        let pod = deployments.get("jwk-operator").await.expect("a Deployment").spec.expect("a spec").template.spec.expect("a Pod");
+        let kubeconfig = self.control_plane.kubeconfig_of("jwk-operator", pod.service_account_name.as_deref().expect("an account")).await;
+        let container = pod.containers.into_iter().next().expect("a container");
+        let fields = container.env.unwrap_or_default().into_iter().map(|variable| {
+            let field = variable.value_from.and_then(|source| source.field_ref).map(|field| field.field_path);
+            let value = match field.as_deref() {
+                Some("metadata.name") => "jwk-operator-0".to_owned(),
+                Some("metadata.namespace") => "jwk-operator".to_owned(),
+                _ => variable.value.unwrap_or_default(),
+            };
+            (variable.name, value)
+        });
+        let log = self.control_plane.folder().join(format!("operator-{}.log", self.logs.len()));
+        let child = Command::new(env!("CARGO_BIN_EXE_jwk-operator"))
+            .args(container.args.unwrap_or_default())
+            .env_clear()
+            .envs(fields)
+            .env("KUBECONFIG", kubeconfig)
+            .stderr(std::fs::File::create(&log).expect("a log"))
+            .stdin(Stdio::null())
+            .spawn()
+            .expect("the operator");
+        self.logs.push(log);
+        let port = container.ports.unwrap_or_default()[0].container_port;
+        let operator = Operator { child, port: u16::try_from(port).expect("a port") };
+        operator.until_ready().await;
+        self.operator = Some(operator);
+    }
+
+    /// What the operator answers to a GET of this path.
+    pub async fn get(&self, path: &str) -> Option<crate::raw_http::Answer> {
+        self.operator.as_ref()?.get(path).await
     }
 
     /// Everything, with an AdminApi that lets each namespace use the sets that begin with its name. Late answers count for 2 s.
