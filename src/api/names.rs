@@ -21,5 +21,7 @@ pub const SET_ANNOTATION: &str = "jwk-operator.dev/set";
 pub const MANAGED_METADATA_ANNOTATION: &str = "jwk-operator.dev/managed-metadata";
 /// The opt-in of a Secret whose key may be imported: `"true"`.
 pub const IMPORT_LABEL: &str = "jwk-operator.dev/import";
+/// On the Lease: whether everything that its last holder sent was answered when it gave the Lease back: `done`.
+pub const HANDOVER_ANNOTATION: &str = "jwk-operator.dev/handover";
 /// On a resource: when its generated keys are to be replaced (RFC 3339), once.
 pub const ROTATE_AT_ANNOTATION: &str = "jwk-operator.dev/rotate-at";

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::api::{AdminApiSpec, Limits};
 
 /// How long a call may take when the AdminApi does not say.
-const DEFAULT_TIMEOUT: Duration = Duration::from_secs(60);
+pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(60);
 /// The shortest time between two rotations when the AdminApi does not say.
 const DEFAULT_MIN_ROTATION_INTERVAL: Duration = Duration::from_secs(3600);
 /// How many keys are generated at once when the AdminApi does not say.

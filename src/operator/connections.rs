@@ -11,6 +11,7 @@ use futures::channel::mpsc::UnboundedSender;
 use crate::{
     api::{AdminApi, AdminApiSpec, Reason},
     hydra,
+    lifecycle::limits::DEFAULT_TIMEOUT,
 };
 
 /// How often a set is compared when the AdminApi does not say.
@@ -84,6 +85,13 @@ impl Connections {
     /// The connection of an AdminApi, or why there is none; `None` before the first look.
     pub(super) fn get(&self, name: &str) -> Option<State> {
         self.lock().get(name).map(|(state, _)| state.clone())
+    }
+
+    /// The longest that a request to any of them may take, and not less than usual: it may have been longer a moment ago.
+    pub(super) fn longest_timeout(&self) -> Duration {
+        let states = self.lock();
+        let timeouts = states.values().filter_map(|(state, _)| state.as_ref().ok()).map(|connection| connection.timeout);
+        timeouts.fold(DEFAULT_TIMEOUT, Duration::max)
     }
 
     /// Stores what an AdminApi's reconcile found, and tells the sets if it makes a difference for them.

@@ -18,7 +18,11 @@ use kube::{
     api::{ObjectMeta, PostParams},
 };
 
+use crate::api::HANDOVER_ANNOTATION;
 use crate::election::{Action, Candidate, Lease, Moment, Timing};
+
+/// The value of the annotation when everything that the last holder sent was answered.
+const HANDOVER_IS_DONE: &str = "done";
 
 /// The Lease that decides which of several processes works.
 #[derive(Clone, Debug)]
@@ -133,13 +137,16 @@ impl Election {
         LostLease { name: self.settings.name.clone(), holder: holder.to_owned() }
     }
 
-    /// Gives the Lease back: the next process takes it at once, and need not wait for answers.
-    pub(super) async fn release(mut self) {
+    /// Gives the Lease back: the next process takes it at once. It need not wait for answers if this one was done.
+    pub(super) async fn release(mut self, ended: Predecessor) {
         self.leadership.is_held_until(None);
         if self.candidate.version_to_release().is_none() {
             return;
         }
         let Some(mut lease) = self.last.take() else { return };
+        if ended == Predecessor::WasDone {
+            lease.annotations_mut().insert(HANDOVER_ANNOTATION.to_owned(), HANDOVER_IS_DONE.to_owned());
+        }
         let spec = lease.spec.get_or_insert_default();
         spec.holder_identity = None;
         spec.renew_time = Some(MicroTime(Timestamp::now()));
@@ -169,8 +176,8 @@ impl Election {
             Action::Write { .. } => {
                 let before = match self.candidate.holder() {
                     Some(holder) if holder == self.settings.identity => self.predecessor,
-                    Some(_) => Predecessor::MayHaveLeftWrites,
-                    None => Predecessor::WasDone,
+                    None if self.last.as_ref().is_some_and(was_handed_over) => Predecessor::WasDone,
+                    Some(_) | None => Predecessor::MayHaveLeftWrites,
                 };
                 let object = self.object(self.last.clone());
                 let answer = self.within(self.api.replace(&self.settings.name, &PostParams::default(), &object)).await;
@@ -215,6 +222,7 @@ impl Election {
             spec: None,
         });
         lease.metadata.managed_fields = None;
+        lease.annotations_mut().remove(HANDOVER_ANNOTATION);
         let spec: &mut LeaseSpec = lease.spec.get_or_insert_default();
         if spec.holder_identity.as_ref() != Some(&self.settings.identity) {
             spec.acquire_time = Some(time.clone());
@@ -225,6 +233,11 @@ impl Election {
         spec.renew_time = Some(time);
         lease
     }
+}
+
+/// Whether its last holder was done with everything when it gave the Lease back.
+fn was_handed_over(lease: &LeaseObject) -> bool {
+    lease.annotations().get(HANDOVER_ANNOTATION).is_some_and(|handover| handover == HANDOVER_IS_DONE)
 }
 
 /// What the object says. Without a duration, a minute: longer than anybody's.

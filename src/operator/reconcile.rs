@@ -65,7 +65,8 @@ pub(super) async fn reconcile(guard: Arc<DeserializeGuard<JsonWebKeySet>>, cx: A
 }
 
 async fn reconcile_guarded(guard: &DeserializeGuard<JsonWebKeySet>, cx: &Context) -> Result<Action, PassError> {
-    if !cx.is_ours(guard.labels()) {
+    // One that cannot be read is looked at by all: it may own a set, and each has to know of it.
+    if guard.0.is_ok() && !cx.is_ours(guard.labels()) {
         cx.memory.leave(&guard.meta().uid.clone().unwrap_or_default());
         return Ok(Action::await_change());
     }

@@ -39,7 +39,7 @@ use super::{
 };
 use crate::{
     api::{ADMIN_API_LABEL, AdminApi, CaRefKind, FIELD_MANAGER, IMPORT_LABEL, JsonWebKeySet, MANAGED_BY_LABEL},
-    lifecycle::claim,
+    lifecycle::{claim, limits::late_answers},
     serve::Readiness,
 };
 
@@ -92,10 +92,7 @@ pub async fn run(
         Either::Left((ended, _)) => ended,
         Either::Right((lost, _)) => return Err(lost),
     };
-    // What was not answered may still land: then the next process has to wait, as after a crash.
-    if ended == Predecessor::WasDone {
-        election.release().await;
-    }
+    election.release(ended).await;
     Ok(())
 }
 
@@ -187,7 +184,12 @@ async fn operate(
         .touched_objects()
         // An annotation asks for a rotation, a label may choose another operator; neither counts as a generation.
         .predicate_filter(predicates::generation.combine(predicates::annotations).combine(predicates::labels), PredicateConfig::default())
-        .inspect_ok(move |resource| waiting.memory.note_waiting(&resource.uid().unwrap_or_default()));
+        .inspect_ok(move |resource| {
+            // What is gone gets no reconcile, and nothing is remembered of it.
+            if waiting.sets.get(&ObjectRef::from_obj(resource)).is_some_and(|found| found.uid() == resource.uid()) {
+                waiting.memory.note_waiting(&resource.uid().unwrap_or_default());
+            }
+        });
     let removed = cx.clone();
     let admin_api_triggers = admin_api_events
         .inspect_ok(move |event| {
@@ -251,7 +253,9 @@ async fn operate(
     future::select(Box::pin(work), Box::pin(became_ready)).await;
     metrics.ends();
     tracing::info!("the passes in progress are over");
-    if cx.writes.are_any_in_flight() { Predecessor::MayHaveLeftWrites } else { Predecessor::WasDone }
+    // What was not answered may still land, and so may what the one before left, if that is not long enough ago.
+    let is_settled = cx.predecessor_was_done || cx.started.elapsed() > late_answers(cx.connections.longest_timeout());
+    if is_settled && !cx.writes.are_any_in_flight() { Predecessor::WasDone } else { Predecessor::MayHaveLeftWrites }
 }
 
 /// Logs what stops a watch or a queue; both go on by themselves. An object that is gone by the time it is worked on is no trouble.

@@ -139,6 +139,13 @@ impl Metrics {
             publication_failures: Family::default(),
             world: Arc::default(),
         };
+        // An increase is seen only of what was 0 before.
+        for reason in [Reason::DriftRepaired, Reason::SignerRestored] {
+            metrics.actions.get_or_create_owned(&ReasonLabels { reason: reason.as_str() }).inc_by(0);
+        }
+        for kind in [Kind::JsonWebKeySet, Kind::AdminApi] {
+            metrics.reconciles.get_or_create_owned(&ReconcileLabels { kind: kind.as_str(), ending: Ending::Panicked.as_str() }).inc_by(0);
+        }
         let mut registry = Registry::with_prefix("jwk_operator");
         let version = Info::new(vec![("version", env!("CARGO_PKG_VERSION"))]);
         registry.register("build", "The version of this build", version);
