@@ -21,5 +21,6 @@ mod publication;
 mod refusals;
 mod rotation;
 mod secrecy;
+mod sharding;
 mod unparsable;
 mod wait;
