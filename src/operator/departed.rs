@@ -42,9 +42,11 @@ impl Departed {
         Self { resources: Mutex::default(), noticed }
     }
 
-    /// Notices a resource of this operator whose last state was held.
+    /// Notices a resource of this operator whose last state was held, and not being deleted. The last state of one that was deleted in order,
+    /// by this operator or by somebody who took its finalizer away, still has the finalizer: that one was let go.
     pub(super) fn note(&self, event: &watcher::Event<DeserializeGuard<JsonWebKeySet>>, cx: &Context) {
         if let watcher::Event::Delete(DeserializeGuard(Ok(resource))) = event
+            && resource.meta().deletion_timestamp.is_none()
             && resource.finalizers().iter().any(|finalizer| finalizer == FINALIZER)
             && cx.is_ours(resource.labels())
         {

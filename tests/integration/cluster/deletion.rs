@@ -5,7 +5,10 @@ use jwk_operator::{
     hydra::emulator::{Effect, Fault},
 };
 use k8s_openapi::api::core::v1::Namespace;
-use kube::{Api, api::DeleteParams};
+use kube::{
+    Api,
+    api::{DeleteParams, Patch, PatchParams},
+};
 use serde_json::json;
 
 use super::{
@@ -120,4 +123,27 @@ async fn what_is_gone_in_spite_of_its_finalizer_leaves_no_key_behind() {
     playground.until_ready("shop", "successor").await;
     let successor = playground.remote_kids("shop.one");
     assert!(successor.len() == 1 && successor != kids, "{successor:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_takes_the_finalizer_away_keeps_the_remote_set() {
+    let playground = Playground::start().await;
+    for name in ["payments", "orders"] {
+        playground.apply("shop", name, json!({ "keys": [generated("signing", "ES256")] })).await;
+        playground.until_ready("shop", name).await;
+    }
+    let kids = playground.remote_kids("shop.payments");
+    playground
+        .emulator
+        .faults()
+        .add(Fault::new(Effect::status(http::StatusCode::SERVICE_UNAVAILABLE)).method(http::Method::DELETE).always());
+    playground.sets("shop").delete("payments", &DeleteParams::default()).await.expect("deleted");
+    playground.until("shop", "payments", "DeletionBlocked", "True").await;
+    let stripped = Patch::Merge(json!({ "metadata": { "finalizers": null } }));
+    playground.sets("shop").patch("payments", &PatchParams::default(), &stripped).await.expect("patched");
+    playground.until_gone("shop", "payments").await;
+    playground.emulator.faults().clear();
+    // Longer than a cleanup would take.
+    playground.looks("shop.orders", 3).await;
+    assert_eq!(playground.remote_kids("shop.payments"), kids);
 }
