@@ -10,3 +10,5 @@ pub mod jwk;
 pub mod lifecycle;
 pub mod operator;
 pub mod serve;
+#[cfg_attr(not(feature = "otlp"), path = "no_trace_context.rs")]
+mod trace_context;

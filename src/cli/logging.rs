@@ -1,9 +1,14 @@
-//! Logs on standard error, for people or for machines.
+//! Logs on standard error, for people or for machines, and spans to a collector.
 
 use std::io::IsTerminal as _;
 
 use clap::{Args, ValueEnum};
-use tracing_subscriber::{EnvFilter, Layer as _, filter::LevelFilter, fmt, layer::SubscriberExt as _, util::SubscriberInitExt as _};
+use tracing::Subscriber;
+use tracing_subscriber::{
+    EnvFilter, Layer, filter::LevelFilter, fmt, fmt::format::JsonFields, layer::SubscriberExt as _, registry::LookupSpan, util::SubscriberInitExt as _,
+};
+
+use super::{json_lines::JsonLines, traces::Traces};
 
 #[derive(Debug, Args)]
 pub(super) struct LoggingOptions {
@@ -31,8 +36,8 @@ enum LogFormat {
     Json,
 }
 
-/// Starts logging. A second start changes nothing.
-pub(super) fn start(options: &LoggingOptions) {
+/// Starts logging, and sending spans if `traces` are. A second start changes nothing.
+pub(super) fn start(options: &LoggingOptions, traces: &Traces) {
     let level = match options.log_level {
         LogLevel::Error => LevelFilter::ERROR,
         LogLevel::Warn => LevelFilter::WARN,
@@ -43,11 +48,17 @@ pub(super) fn start(options: &LoggingOptions) {
     // No environment variable can widen this: the bound on libraries is what keeps key material out of logs.
     // kube's client repeats a whole answer that it cannot parse, at `warn`.
     let filter = EnvFilter::new(format!("warn,kube_client::client=error,jwk_operator={level}"));
-    let layer = match options.log_format {
-        LogFormat::Text => fmt::layer().with_writer(std::io::stderr).with_ansi(std::io::stderr().is_terminal()).with_target(false).boxed(),
-        LogFormat::Json => fmt::layer().with_writer(std::io::stderr).json().flatten_event(true).boxed(),
-    };
-    if tracing_subscriber::registry().with(layer.with_filter(filter)).try_init().is_err() {
+    let subscriber = tracing_subscriber::registry().with(traces.layer()).with(lines(options.log_format).with_filter(filter));
+    if subscriber.try_init().is_err() {
         tracing::debug!("logging is started already");
+    }
+    traces.tell();
+}
+
+/// What writes the lines.
+fn lines<S: Subscriber + for<'span> LookupSpan<'span>>(format: LogFormat) -> Box<dyn Layer<S> + Send + Sync> {
+    match format {
+        LogFormat::Text => fmt::layer().with_writer(std::io::stderr).with_ansi(std::io::stderr().is_terminal()).with_target(false).boxed(),
+        LogFormat::Json => fmt::layer().with_writer(std::io::stderr).fmt_fields(JsonFields::new()).event_format(JsonLines).boxed(),
     }
 }

@@ -4,9 +4,12 @@ mod adopt;
 mod crds;
 mod hardening;
 mod health;
+mod json_lines;
 mod logging;
 mod rbac;
 mod run;
+#[cfg_attr(not(feature = "otlp"), path = "no_traces.rs")]
+mod traces;
 
 use std::process::ExitCode;
 
@@ -42,7 +45,16 @@ enum Command {
 /// Runs what was typed.
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
-    logging::start(&cli.logging);
+    // Only the operator has spans worth sending.
+    let traces = match &cli.command {
+        Command::Run(_) => traces::Traces::from_environment(),
+        _ => Ok(traces::Traces::none()),
+    };
+    let traces = match traces {
+        Ok(traces) => traces,
+        Err(error) => return failed(&error),
+    };
+    logging::start(&cli.logging, &traces);
     // Before anything opens a connection: two libraries use the process-wide provider, and one of them only finds it.
     if rustls::crypto::aws_lc_rs::default_provider().install_default().is_err() {
         tracing::debug!("a TLS provider is installed already");
@@ -59,13 +71,16 @@ pub fn main() -> ExitCode {
         #[cfg(feature = "emulator")]
         Command::Emulator(options) => block_on(async { Ok(crate::hydra::emulator::run(options, run::signal()).await?) }),
     };
+    traces.end();
     match result {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("jwk-operator: {error:#}");
-            ExitCode::FAILURE
-        }
+        Err(error) => failed(&error),
     }
+}
+
+fn failed(error: &anyhow::Error) -> ExitCode {
+    eprintln!("jwk-operator: {error:#}");
+    ExitCode::FAILURE
 }
 
 fn block_on(task: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()> {

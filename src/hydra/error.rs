@@ -104,6 +104,11 @@ impl Error {
         self.operation
     }
 
+    /// The kid, if the call was about one key.
+    pub fn kid(&self) -> Option<&str> {
+        self.kid.as_deref()
+    }
+
     /// The HTTP status, if there was an answer.
     pub fn status(&self) -> Option<u16> {
         self.status

@@ -7,6 +7,7 @@ use std::{
 
 use backon::{BackoffBuilder as _, ExponentialBuilder};
 use http::header;
+use tracing::{Instrument as _, Span, field};
 use zeroize::Zeroizing;
 
 use super::{
@@ -20,6 +21,8 @@ use super::{
     redact::redact,
     url,
 };
+
+use crate::trace_context;
 
 /// How often a read is repeated.
 const REPEATS: usize = 2;
@@ -38,8 +41,24 @@ pub(super) struct Transport {
 }
 
 impl Transport {
-    /// Waits for a turn, sends a call and waits for the whole answer, repeats of reads included, at most for the timeout.
+    /// Waits for a turn, sends a call and waits for the whole answer, repeats of reads included, at most for the timeout. The whole is one
+    /// span.
     pub(super) async fn send(&self, call: &Call<'_>, body: Option<&[u8]>, reserved: Option<&Reservation>) -> Result<Received, Error> {
+        let operation = call.operation.as_str();
+        // Of the level `error`, so that no log level takes its fields from the lines that are written.
+        let span = tracing::error_span!(
+            "admin_api_call",
+            otel.name = operation,
+            otel.kind = "client",
+            operation,
+            set = call.set,
+            kid = call.kid,
+            status = field::Empty
+        );
+        self.send_observed(call, body, reserved).instrument(span).await
+    }
+
+    async fn send_observed(&self, call: &Call<'_>, body: Option<&[u8]>, reserved: Option<&Reservation>) -> Result<Received, Error> {
         let started = Instant::now();
         let admitted = self.gate.admit(call.operation, reserved).await;
         let waited = started.elapsed();
@@ -55,14 +74,8 @@ impl Transport {
         if let Some(observer) = &self.observer {
             observer.called(call.operation, status, started.elapsed(), waited);
         }
-        tracing::debug!(
-            operation = call.operation.as_str(),
-            set = call.set,
-            kid = call.kid,
-            status,
-            milliseconds = started.elapsed().as_millis(),
-            "admin API call"
-        );
+        Span::current().record("status", status);
+        tracing::debug!(milliseconds = started.elapsed().as_millis(), "admin API call");
         result
     }
 
@@ -126,6 +139,9 @@ impl Transport {
         }
         if let Some(scheme) = self.forwarded_proto {
             request = request.header("x-forwarded-proto", scheme);
+        }
+        if let Some(traceparent) = trace_context::traceparent(&Span::current()) {
+            request = request.header("traceparent", traceparent);
         }
         if let Some(body) = body {
             request = request.header(header::CONTENT_TYPE, "application/json").body(body.to_vec());

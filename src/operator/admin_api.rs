@@ -24,7 +24,7 @@ use super::{
     error::{PassError, admin_api_reason},
     kubernetes::call,
     metrics::{Ending, Kind},
-    report, unparsable,
+    report, span, unparsable,
 };
 use crate::{
     api::{AdminApi, AdminApiSpec, FIELD_MANAGER, JsonWebKeySet, Reason},
@@ -43,17 +43,18 @@ pub(super) async fn reconcile(guard: Arc<DeserializeGuard<AdminApi>>, cx: Arc<Co
         return Ok(Action::await_change());
     }
     let started = Instant::now();
-    let span = tracing::info_span!("reconcile", admin_api = %guard.name_any());
-    let result = AssertUnwindSafe(reconcile_guarded(&guard, &cx)).catch_unwind().instrument(span).await;
+    let span = span::of_admin_api(guard.as_ref());
+    let result = AssertUnwindSafe(reconcile_guarded(&guard, &cx)).catch_unwind().instrument(span.clone()).await;
+    let _told_of_it = span.entered();
     cx.metrics.reconciled(Kind::AdminApi, Ending::of(&result), started.elapsed());
     Ok(match result {
         Ok(Ok(action)) => action,
         Ok(Err(error)) => {
-            tracing::warn!(admin_api = %guard.name_any(), %error, "the reconcile of an AdminApi failed");
+            tracing::warn!(%error, "the reconcile of an AdminApi failed");
             Action::requeue(ASK_AGAIN)
         }
         Err(_) => {
-            tracing::error!(admin_api = %guard.name_any(), "the reconcile of an AdminApi panicked: this is a defect of the operator, please report it");
+            tracing::error!("the reconcile of an AdminApi panicked: this is a defect of the operator, please report it");
             Action::requeue(ASK_AGAIN)
         }
     })
@@ -63,7 +64,7 @@ async fn reconcile_guarded(guard: &DeserializeGuard<AdminApi>, cx: &Context) -> 
     let admin_api = match &guard.0 {
         Ok(admin_api) => admin_api,
         Err(invalid) => {
-            tracing::warn!(admin_api = %guard.name_any(), error = lifecycle::without_values(&invalid.error), "an AdminApi cannot be read: its sets wait");
+            tracing::warn!(error = lifecycle::without_values(&invalid.error), "an AdminApi cannot be read: its sets wait");
             let message = format!("AdminApi {} cannot be read: its owner has to mend its spec", guard.name_any());
             cx.connections.set(&guard.name_any(), Err(Unconnected { reason: Reason::AdminApiInvalid, message }), false);
             return Ok(Action::await_change());
@@ -96,7 +97,7 @@ async fn reconcile_guarded(guard: &DeserializeGuard<AdminApi>, cx: &Context) -> 
     let finding = match answer {
         Ok(version) => Finding { ready: Ok(()), version: Some(version) },
         Err(error) => {
-            tracing::warn!(admin_api = %name, %error, "the admin API does not answer");
+            tracing::warn!(%error, "the admin API does not answer");
             // Whoever may read an AdminApi may read the words of its server, which are redacted and cut.
             Finding { ready: Err((admin_api_reason(&error), error.to_string())), version: None }
         }

@@ -18,7 +18,7 @@ const SHORT_WAIT: Duration = Duration::from_millis(500);
 
 /// Carries out one step.
 pub(super) async fn apply(step: Step, desired: &Desired, seen: &mut Observed, pass: &mut Pass<'_>) -> Result<(), PassError> {
-    tracing::debug!(namespace = %desired.namespace, name = %desired.name, set = %desired.set, step = ?step, "step");
+    tracing::debug!(step = ?step, "step");
     pass.require_leadership()?;
     let notice = lifecycle::notice(&step);
     match step {
@@ -116,7 +116,7 @@ pub(super) async fn apply(step: Step, desired: &Desired, seen: &mut Observed, pa
         }
     }
     if let Some(notice) = notice {
-        tracing::info!(namespace = %desired.namespace, name = %desired.name, set = %desired.set, reason = notice.reason.as_str(), kids = ?notice.kids, "{}", notice.sentence(&desired.set));
+        tracing::info!(reason = notice.reason.as_str(), kids = ?notice.kids, "{}", notice.sentence(&desired.set));
         pass.cx.metrics.acted(notice.reason);
         lifecycle::add_notice(&mut pass.notices, notice);
     }

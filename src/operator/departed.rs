@@ -18,8 +18,9 @@ use futures::{
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::{Api, Resource as _, ResourceExt as _, core::DeserializeGuard, runtime::watcher};
+use tracing::Instrument as _;
 
-use super::{context::Context, error::PassError, kubernetes::call, reconcile};
+use super::{context::Context, error::PassError, kubernetes::call, reconcile, span};
 use crate::api::{FINALIZER, JsonWebKeySet};
 
 /// The resources that are gone although they were held, by UID.
@@ -93,19 +94,24 @@ impl Departed {
 
 /// Cleans up after a resource that is gone, again and again until it is done or the process ends: nothing else would ask for it.
 pub(super) async fn clean_up(resource: Arc<JsonWebKeySet>, shutdown: impl Future<Output = ()> + Clone + Unpin, cx: &Context) {
-    let (uid, namespace, name) = (resource.uid().unwrap_or_default(), resource.namespace().unwrap_or_default(), resource.name_any());
+    let span = span::of_json_web_key_set(resource.as_ref());
+    clean_up_patiently(resource, shutdown, cx).instrument(span).await;
+}
+
+async fn clean_up_patiently(resource: Arc<JsonWebKeySet>, shutdown: impl Future<Output = ()> + Clone + Unpin, cx: &Context) {
+    let uid = resource.uid().unwrap_or_default();
     let _turn = cx.memory.turn(&uid).await;
     let latest = cx.memory.latest(&uid).unwrap_or(resource);
     while cx.departed.is_open(&uid) {
         match AssertUnwindSafe(try_clean_up(&latest, cx)).catch_unwind().await {
             Ok(Ok(())) => {}
-            Ok(Err(error)) => tracing::warn!(namespace, name, %error, "a resource that is gone is not cleaned up after yet"),
-            Err(_) => tracing::error!(namespace, name, "a cleanup panicked: this is a defect of the operator, please report it"),
+            Ok(Err(error)) => tracing::warn!(%error, "a resource that is gone is not cleaned up after yet"),
+            Err(_) => tracing::error!("a cleanup panicked: this is a defect of the operator, please report it"),
         }
         if cx.departed.is_open(&uid) {
             let pause = tokio::time::sleep(cx.memory.pause(&uid).max(Duration::from_secs(1)));
             if let Either::Right(_) = future::select(Box::pin(pause), shutdown.clone()).await {
-                tracing::warn!(namespace, name, "a resource that is gone was not cleaned up after: its remote set is left as it is");
+                tracing::warn!("a resource that is gone was not cleaned up after: its remote set is left as it is");
                 return;
             }
         }

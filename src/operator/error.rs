@@ -77,12 +77,17 @@ impl PassError {
         Failure { reason, message, stalled, step_was_due }
     }
 
-    /// How long the server asked to wait.
-    pub(super) fn retry_after(&self) -> Option<std::time::Duration> {
+    /// The call to the admin API that failed.
+    pub(super) fn call(&self) -> Option<&hydra::Error> {
         match self {
-            Self::CallAdminApi(error) => error.retry_after(),
+            Self::CallAdminApi(error) => Some(error),
             _ => None,
         }
+    }
+
+    /// How long the server asked to wait.
+    pub(super) fn retry_after(&self) -> Option<std::time::Duration> {
+        self.call().and_then(hydra::Error::retry_after)
     }
 }
 

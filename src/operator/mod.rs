@@ -21,6 +21,7 @@ mod report;
 mod run;
 mod shard;
 mod sources;
+mod span;
 mod targets;
 mod unparsable;
 mod watch;

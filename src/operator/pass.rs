@@ -72,7 +72,7 @@ impl Pass<'_> {
     pub(super) async fn converge(&mut self, desired: &Desired) -> (Option<Observed>, Outcome) {
         let mut seen = match self.observe(desired).await {
             Ok(seen) => seen,
-            Err(error) => return (None, self.failed(&error, false, desired)),
+            Err(error) => return (None, self.failed(&error, false)),
         };
         for _ in 0..MOST_STEPS {
             let Some(step) = lifecycle::next(desired, &seen, self.now()) else {
@@ -83,12 +83,12 @@ impl Pass<'_> {
                 self.note_staged(None);
                 self.note_writes(&mut seen);
                 self.publish_all_the_same(desired, &mut seen).await;
-                return (Some(seen), self.failed(&error, true, desired));
+                return (Some(seen), self.failed(&error, true));
             }
         }
         self.note_staged(None);
         let error = PassError::ReachFixedPoint { set: desired.set.clone() };
-        (Some(seen), self.failed(&error, true, desired))
+        (Some(seen), self.failed(&error, true))
     }
 
     /// A failed step of the remote set does not keep the targets from being written: what signs already must reach its verifiers.
@@ -147,9 +147,10 @@ impl Pass<'_> {
         seen.unknown_until = ours_since.map(|since| to_timestamp(since + late_answers(self.connection.timeout), now));
     }
 
-    fn failed(&mut self, error: &PassError, step_was_due: bool, desired: &Desired) -> Outcome {
-        tracing::warn!(namespace = %desired.namespace, name = %desired.name, set = %desired.set, %error, "a pass failed");
-        if matches!(error, PassError::CallAdminApi(_)) {
+    fn failed(&mut self, error: &PassError, step_was_due: bool) -> Outcome {
+        let call = error.call();
+        tracing::warn!(operation = call.map(|call| call.operation().as_str()), kid = call.and_then(|call| call.kid()), %error, "a pass failed");
+        if call.is_some() {
             self.cx.connections.suspect(&self.admin_api);
         }
         self.retry_after = error.retry_after();

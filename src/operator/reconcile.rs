@@ -20,7 +20,7 @@ use super::{
     kubernetes::call,
     metrics::{Ending, Kind},
     pass::Pass,
-    report, targets, unparsable,
+    report, span, targets, unparsable,
 };
 use crate::{
     api::{AdminApi, FINALIZER, JsonWebKeySet, Reason},
@@ -45,20 +45,20 @@ pub(super) async fn reconcile(guard: Arc<DeserializeGuard<JsonWebKeySet>>, cx: A
         cx.metrics.waited_in_queue(waited);
     }
     let started = Instant::now();
-    let (namespace, name) = (guard.namespace().unwrap_or_default(), guard.name_any());
-    let span = tracing::info_span!("reconcile", namespace, name);
-    let result = AssertUnwindSafe(reconcile_guarded(&guard, &cx)).catch_unwind().instrument(span).await;
+    let span = span::of_json_web_key_set(guard.as_ref());
+    let result = AssertUnwindSafe(reconcile_guarded(&guard, &cx)).catch_unwind().instrument(span.clone()).await;
+    let _told_of_it = span.entered();
     cx.metrics.reconciled(Kind::JsonWebKeySet, Ending::of(&result), started.elapsed());
     Ok(match result {
         Ok(Ok(action)) => action,
         // It was deleted meanwhile: there is nobody to tell.
         Ok(Err(error)) if error.kubernetes_code() == Some(404) => Action::requeue(OVERTAKEN),
         Ok(Err(error)) => {
-            tracing::warn!(namespace = ?guard.namespace(), name = %guard.name_any(), %error, "a reconcile failed");
+            tracing::warn!(%error, "a reconcile failed");
             Action::requeue(cx.memory.pause(&uid))
         }
         Err(_) => {
-            tracing::error!(namespace = ?guard.namespace(), name = %guard.name_any(), "a reconcile panicked: this is a defect of the operator, please report it");
+            tracing::error!("a reconcile panicked: this is a defect of the operator, please report it");
             Action::requeue(cx.memory.pause(&uid))
         }
     })
@@ -132,6 +132,7 @@ pub(super) async fn reconcile_resource(resource: Arc<JsonWebKeySet>, cx: &Contex
         // The AdminApi's own reconcile is about to run, and tells when it is done.
         None => return Ok(Action::requeue(Duration::from_secs(5))),
     };
+    span::is_about(&desired.set);
     let remote = RemoteSet::new(&admin_api.spec, &desired.set);
     let mut pass = Pass {
         cx,
@@ -203,7 +204,8 @@ async fn let_go(resource: &JsonWebKeySet, reason: Reason, cx: &Context) -> Resul
     finalizer::release(resource, cx).await?;
     let set = lifecycle::set_id(resource, None);
     let notice = Notice { reason, kids: Vec::new() };
-    tracing::info!(namespace = ?resource.namespace(), name = %resource.name_any(), %set, reason = reason.as_str(), "the resource goes, the remote set stays");
+    span::is_about(&set);
+    tracing::info!(reason = reason.as_str(), "the resource goes, the remote set stays");
     report::publish_events(resource, &set, &[notice], cx).await;
     Ok(Action::await_change())
 }

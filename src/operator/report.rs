@@ -77,7 +77,7 @@ pub(super) async fn publish_events(resource: &JsonWebKeySet, set: &str, notices:
             secondary: None,
         };
         if let Err(error) = call("write an event", cx.recorder.publish(&event, &resource.object_ref(&()))).await {
-            tracing::debug!(namespace = ?resource.namespace(), name = %resource.name_any(), %error, "an event was not written");
+            tracing::debug!(%error, "an event was not written");
         }
     }
 }

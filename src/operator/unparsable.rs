@@ -24,7 +24,7 @@ const LOOK_AGAIN: Duration = Duration::from_secs(600);
 /// Writes the conditions of an unparsable resource, if they differ.
 pub(super) async fn tell(invalid: &InvalidObject, cx: &Context) -> Result<Action, PassError> {
     let (Some(name), Some(namespace)) = (&invalid.metadata.name, &invalid.metadata.namespace) else { return Ok(Action::await_change()) };
-    tracing::warn!(%namespace, %name, error = lifecycle::without_values(&invalid.error), "a resource cannot be read: nothing is changed for it");
+    tracing::warn!(error = lifecycle::without_values(&invalid.error), "a resource cannot be read: nothing is changed for it");
     let resource = ApiResource::erase::<JsonWebKeySet>(&());
     let api = Api::<DynamicObject>::namespaced_with(cx.client.clone(), namespace, &resource);
     let Some(object) = call("read a resource that cannot be parsed", api.get_opt(name)).await? else {

@@ -140,6 +140,7 @@ async fn calls_are_logged_with_what_they_are_about() {
         set: Some("s".to_owned()),
         kid: Some("a/b".to_owned()),
         status: Some(StatusCode::NOT_FOUND),
+        traceparent: None,
     };
     assert_eq!((calls.len(), &calls[1], calls[2].operation), (3, &expected, None));
     assert_eq!((emulator.calls().of(Operation::CreateKey), emulator.calls().writes()), (1, 1));

@@ -48,6 +48,8 @@ pub struct Call {
     pub kid: Option<String>,
     /// The status that was answered, or would have been if the answer was lost on purpose. `None` if nothing was done.
     pub status: Option<StatusCode>,
+    /// The trace that the caller says it belongs to: the header `traceparent`.
+    pub traceparent: Option<String>,
 }
 
 /// The log of calls, in the order in which they were finished. At most the newest 100,000 are kept.

@@ -51,10 +51,11 @@ pub(super) async fn handle(State(shared): State<Arc<Shared>>, ConnectInfo(cut): 
         return Answer { status: StatusCode::PAYLOAD_TOO_LARGE, headers: http::HeaderMap::new(), body: Bytes::new() }.into_response();
     };
     let (method, path) = (parts.method, parts.uri.path().to_owned());
+    let traceparent = parts.headers.get("traceparent").and_then(|value| value.to_str().ok()).map(str::to_owned);
     let on_get = method == Method::GET;
     let date = rfc2822::DateTimePrinter::new().timestamp_to_rfc9110_string(&shared.now());
     // In a task of its own: a caller that gives up does not stop what was begun, as with a real server.
-    let answer = tokio::spawn(met(shared, cut, method, path, body)).await;
+    let answer = tokio::spawn(met(shared, cut, method, path, traceparent, body)).await;
     let mut answer = answer.unwrap_or_else(|_| Answer::refusal(&Refusal::Internal("the emulator failed")));
     if on_get {
         answer = answer.with(header::CACHE_CONTROL, "private, no-cache, no-store, must-revalidate");
@@ -67,7 +68,7 @@ pub(super) async fn handle(State(shared): State<Arc<Shared>>, ConnectInfo(cut): 
 }
 
 /// Does what was asked, with the fault that waits for it.
-async fn met(shared: Arc<Shared>, Cut(cut): Cut, method: Method, path: String, body: Bytes) -> Answer {
+async fn met(shared: Arc<Shared>, Cut(cut): Cut, method: Method, path: String, traceparent: Option<String>, body: Bytes) -> Answer {
     let route = route(&method, &path);
     let (operation, set, kid) = match &route {
         Route::Keys { operation, set, kid, .. } => (Some(*operation), Some(set.clone()), kid.clone()),
@@ -75,7 +76,7 @@ async fn met(shared: Arc<Shared>, Cut(cut): Cut, method: Method, path: String, b
     };
     let target = Target { method: &method, path: &path, operation, set: set.as_deref(), kid: kid.as_deref() };
     let fault = shared.faults.take(&target);
-    let mut call = Call { method: method.clone(), path, operation, set, kid, status: None };
+    let mut call = Call { method: method.clone(), path, operation, set, kid, status: None, traceparent };
     let work = {
         let shared = Arc::clone(&shared);
         async move {

@@ -78,6 +78,8 @@ pub struct Playground {
     logs: Vec<PathBuf>,
     /// What the operator is told besides.
     arguments: Vec<&'static str>,
+    /// Environment variables that it gets besides.
+    pub environment: Vec<(&'static str, String)>,
     _place: OwnedSemaphorePermit,
 }
 
@@ -92,7 +94,7 @@ impl Playground {
         let place = place().await;
         let control_plane = ControlPlane::start_with(roles).await;
         let emulator = Emulator::start(EmulatorOptions::default()).await.expect("an emulator");
-        Self { operator: None, control_plane, emulator, logs: Vec::new(), arguments: arguments.to_vec(), _place: place }
+        Self { operator: None, control_plane, emulator, logs: Vec::new(), arguments: arguments.to_vec(), environment: Vec::new(), _place: place }
     }
 
     /// A control plane with the chart, given the address of the emulator, and no operator yet.
@@ -100,7 +102,7 @@ impl Playground {
         let place = place().await;
         let emulator = Emulator::start(EmulatorOptions::default()).await.expect("an emulator");
         let control_plane = ControlPlane::start_with_chart(&arguments(emulator.url())).await;
-        Self { operator: None, control_plane, emulator, logs: Vec::new(), arguments: Vec::new(), _place: place }
+        Self { operator: None, control_plane, emulator, logs: Vec::new(), arguments: Vec::new(), environment: Vec::new(), _place: place }
     }
 
     /// Starts the operator as the Deployment of the chart says: with its service account, its arguments, its environment.
@@ -118,19 +120,18 @@ impl Playground {
             };
             (variable.name, value)
         });
-        let log = self.control_plane.folder().join(format!("operator-{}.log", self.logs.len()));
-        let child = Command::new(env!("CARGO_BIN_EXE_jwk-operator"))
-            .args(container.args.unwrap_or_default())
-            .env_clear()
-            .envs(fields)
-            .env("KUBECONFIG", kubeconfig)
-            .stderr(std::fs::File::create(&log).expect("a log"))
-            .stdin(Stdio::null())
-            .spawn()
-            .expect("the operator");
-        self.logs.push(log);
+        let mut command = Command::new(env!("CARGO_BIN_EXE_jwk-operator"));
+        command.args(container.args.unwrap_or_default()).env_clear().envs(fields).env("KUBECONFIG", kubeconfig);
         let port = container.ports.unwrap_or_default()[0].container_port;
-        let operator = Operator { child, port: u16::try_from(port).expect("a port") };
+        self.start_command(command, u16::try_from(port).expect("a port")).await;
+    }
+
+    /// Starts the operator by this command, which has it serve on this port, and waits until it watches.
+    pub async fn start_command(&mut self, mut command: Command, port: u16) {
+        let log = self.control_plane.folder().join(format!("operator-{}.log", self.logs.len()));
+        let child = command.stderr(std::fs::File::create(&log).expect("a log")).stdin(Stdio::null()).spawn().expect("the operator");
+        self.logs.push(log);
+        let operator = Operator { child, port };
         operator.until_ready().await;
         self.operator = Some(operator);
     }
@@ -194,6 +195,7 @@ impl Playground {
             .env("POD_NAME", name)
             // Must make no difference: nothing widens what is logged.
             .env("RUST_LOG", "trace")
+            .envs(self.environment.iter().map(|(name, value)| (name, value)))
             .stderr(std::fs::File::create(&log).expect("a log"))
             .stdin(Stdio::null())
             .spawn()

@@ -9,6 +9,7 @@ use kube::{Api, api::ListParams};
 use serde_json::{Value, json};
 
 use super::{
+    collector::Collector,
     operator::{Playground, unannounced},
     wait::eventually,
 };
@@ -21,9 +22,12 @@ fn secrets(emulator: &Emulator) -> Vec<String> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn no_private_value_is_in_any_object_event_or_log_line() {
-    let playground = Playground::start().await;
+async fn no_private_value_is_in_any_object_event_log_line_or_span() {
+    let collector = Collector::start().await;
+    let mut playground = Playground::without_operator().await;
+    playground.environment.push(collector.variable());
     playground.admin_api(json!({ "resyncInterval": "2s", "timeout": "60s" })).await;
+    playground.start_operator().await;
     let keys: Vec<Value> = ["RS256", "ES256", "EdDSA", "HS256"].iter().map(|alg| unannounced(&alg.to_lowercase(), alg)).collect();
     let publish = json!([{ "configMap": { "name": "jwks" } }, { "secret": { "name": "jwks" } }]);
     playground.apply("shop", "all", json!({ "keys": keys, "signer": "es256", "publish": publish, "unmanagedKeys": "Delete" })).await;
@@ -67,6 +71,9 @@ async fn no_private_value_is_in_any_object_event_or_log_line() {
     private.extend(secrets(&playground.emulator));
     assert!(private.len() > 15, "{}", private.len());
 
+    // An orderly end sends the last spans.
+    playground.stop_operator().await;
+
     let client = &playground.control_plane.administrator;
     let everything = [
         serde_json::to_string(&Api::<ConfigMap>::all(client.clone()).list(&ListParams::default()).await.expect("a list").items),
@@ -78,7 +85,9 @@ async fn no_private_value_is_in_any_object_event_or_log_line() {
         texts.extend(secret.data.into_iter().flatten().map(|(_, value)| String::from_utf8_lossy(&value.0).into_owned()));
     }
     texts.push(playground.logged());
-    assert!(texts.iter().any(|text| text.contains("DriftRepaired")), "the repair was told");
+    texts.push(collector.bodies().iter().map(|body| String::from_utf8_lossy(body).into_owned()).collect());
+    let told = texts.iter().filter(|text| text.contains("DriftRepaired")).count();
+    assert!(told >= 3, "the repair is told in an event, in the log and in a span: {told}");
     for text in &texts {
         for value in &private {
             assert!(!text.contains(value), "a private value is in {}", &text[..text.len().min(300)]);
