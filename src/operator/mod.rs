@@ -23,6 +23,7 @@ mod shard;
 mod sources;
 mod span;
 mod targets;
+mod triggers;
 mod unparsable;
 mod watch;
 

@@ -6,7 +6,6 @@ use futures::{
     FutureExt as _, Stream, StreamExt as _, TryStreamExt as _,
     channel::mpsc,
     future::{self, Either, Shared},
-    stream,
 };
 use k8s_openapi::api::core::v1::{ConfigMap, Namespace, Secret};
 use kube::{
@@ -17,17 +16,16 @@ use kube::{
         controller::{Config as ControllerConfig, Error as ControllerError},
         events::{Recorder, Reporter},
         predicates,
-        reflector::{self, ObjectRef, Store},
+        reflector::{self, ObjectRef},
         utils::{Predicate as _, PredicateConfig},
         watcher::{self, watcher},
     },
 };
 
 use super::{
-    admin_api, claims,
+    admin_api,
     connections::Connections,
     context::{Context, Writes},
-    credentials,
     departed::{self, Departed},
     generations::Generations,
     lease::{Election, Leadership, LeaseSettings, LostLease, Predecessor},
@@ -35,7 +33,7 @@ use super::{
     metrics::Metrics,
     reconcile,
     shard::Shard,
-    sources, targets, watch,
+    triggers, watch,
 };
 use crate::{
     api::{ADMIN_API_LABEL, AdminApi, CaRefKind, FIELD_MANAGER, IMPORT_LABEL, JsonWebKeySet, MANAGED_BY_LABEL},
@@ -202,12 +200,12 @@ async fn operate(
 
     let set_controller = Controller::for_stream(set_triggers, sets.clone())
         .with_config(ControllerConfig::default().concurrency(CONCURRENCY))
-        .owns_stream(unknown(config_map_events, cx.clone()))
-        .owns_stream(unknown(secret_events, cx.clone()))
-        .watches_stream(import_events, importers(sets.clone()))
-        .watches_stream(namespace_events, inhabitants(sets.clone()))
-        .reconcile_on(users_of(changes, sets.clone()))
-        .reconcile_on(rivals_of(freed_sets, cx.clone()))
+        .owns_stream(triggers::unknown(config_map_events, cx.clone()))
+        .owns_stream(triggers::unknown(secret_events, cx.clone()))
+        .watches_stream(import_events, triggers::importers(sets.clone()))
+        .watches_stream(namespace_events, triggers::inhabitants(sets.clone()))
+        .reconcile_on(triggers::users_of(changes, sets.clone()))
+        .reconcile_on(triggers::rivals_of(freed_sets, cx.clone()))
         .graceful_shutdown_on(shutdown.clone())
         .run(reconcile::reconcile, |_, error, _| match *error {}, cx.clone())
         .for_each(async |result| tell(result.err()));
@@ -221,8 +219,8 @@ async fn operate(
         watcher(Api::<PartialObjectMeta<ConfigMap>>::namespaced(client.clone(), &namespace), labelled).default_backoff().touched_objects();
     let admin_api_controller = Controller::for_stream(admin_api_triggers, admin_apis.clone())
         .with_config(ControllerConfig::default().concurrency(CONCURRENCY))
-        .watches_stream(token_events, readers(admin_apis.clone(), CaRefKind::Secret))
-        .watches_stream(ca_events, readers(admin_apis.clone(), CaRefKind::ConfigMap))
+        .watches_stream(token_events, triggers::readers(admin_apis.clone(), CaRefKind::Secret))
+        .watches_stream(ca_events, triggers::readers(admin_apis.clone(), CaRefKind::ConfigMap))
         .reconcile_on(users_changed.map(|name| ObjectRef::<DeserializeGuard<AdminApi>>::new(&name)))
         .reconcile_on(suspects.map(|name| ObjectRef::<DeserializeGuard<AdminApi>>::new(&name)))
         .graceful_shutdown_on(shutdown.clone())
@@ -276,84 +274,4 @@ where
     <K as Resource>::DynamicType: Clone + Eq + Hash + Send + Sync + Default,
 {
     events.modify(|object| object.meta_mut().managed_fields = None).reflect(writer)
-}
-
-/// Events of targets that tell something new: not the echo of our own writes.
-fn unknown<K>(
-    events: impl Stream<Item = watcher::Result<watcher::Event<PartialObjectMeta<K>>>>,
-    cx: Arc<Context>,
-) -> impl Stream<Item = watcher::Result<PartialObjectMeta<K>>>
-where
-    K: Resource<DynamicType = ()> + Clone,
-{
-    let is_new = move |event: &watcher::Event<PartialObjectMeta<K>>| match event {
-        watcher::Event::Apply(object) | watcher::Event::InitApply(object) => {
-            let metadata = &object.metadata;
-            let owner = targets::controller_uid(metadata).unwrap_or_default();
-            !cx.memory.knows_target(
-                owner,
-                metadata.uid.as_deref().unwrap_or_default(),
-                metadata.resource_version.as_deref().unwrap_or_default(),
-            )
-        }
-        watcher::Event::Delete(_) | watcher::Event::Init | watcher::Event::InitDone => true,
-    };
-    events.try_filter(move |event| future::ready(is_new(event))).touched_objects()
-}
-
-/// The sets that use an AdminApi, each time its connection changes.
-fn users_of(
-    changes: mpsc::UnboundedReceiver<String>,
-    sets: Store<DeserializeGuard<JsonWebKeySet>>,
-) -> impl Stream<Item = ObjectRef<DeserializeGuard<JsonWebKeySet>>> {
-    changes.flat_map(move |name| {
-        let users = sets.state_filter(|set| set.0.as_ref().is_ok_and(|set| claim::admin_api_name(set) == name));
-        stream::iter(users.into_iter().map(|set| ObjectRef::from_obj(set.as_ref())).collect::<Vec<_>>())
-    })
-}
-
-/// The resources that name the same set as one that is gone.
-fn rivals_of(
-    freed: mpsc::UnboundedReceiver<DeserializeGuard<JsonWebKeySet>>,
-    cx: Arc<Context>,
-) -> impl Stream<Item = ObjectRef<DeserializeGuard<JsonWebKeySet>>> {
-    freed.flat_map(move |gone| stream::iter(gone.0.map_or_else(|_| Vec::new(), |gone| claims::rivals(&gone, &cx))))
-}
-
-/// The sets of a namespace, whose labels may decide what they may reach.
-fn inhabitants(
-    sets: Store<DeserializeGuard<JsonWebKeySet>>,
-) -> impl Fn(PartialObjectMeta<Namespace>) -> Vec<ObjectRef<DeserializeGuard<JsonWebKeySet>>> {
-    move |namespace| {
-        let inhabitants = sets.state_filter(|set| set.namespace() == namespace.metadata.name);
-        inhabitants.into_iter().map(|set| ObjectRef::from_obj(set.as_ref())).collect()
-    }
-}
-
-/// The sets that import a key from a Secret.
-fn importers(
-    sets: Store<DeserializeGuard<JsonWebKeySet>>,
-) -> impl Fn(PartialObjectMeta<Secret>) -> Vec<ObjectRef<DeserializeGuard<JsonWebKeySet>>> {
-    move |secret| {
-        let name = secret.metadata.name.clone().unwrap_or_default();
-        let importers = sets
-            .state_filter(|set| set.namespace() == secret.metadata.namespace && set.0.as_ref().is_ok_and(|set| sources::reads(set, &name)));
-        importers.into_iter().map(|set| ObjectRef::from_obj(set.as_ref())).collect()
-    }
-}
-
-/// The AdminApis that read a Secret or ConfigMap.
-fn readers<K>(
-    admin_apis: Store<DeserializeGuard<AdminApi>>,
-    kind: CaRefKind,
-) -> impl Fn(PartialObjectMeta<K>) -> Vec<ObjectRef<DeserializeGuard<AdminApi>>>
-where
-    K: Resource<DynamicType = ()> + Clone,
-{
-    move |object| {
-        let name = object.metadata.name.clone().unwrap_or_default();
-        let readers =
-            admin_apis.state_filter(|admin_api| admin_api.0.as_ref().is_ok_and(|admin_api| credentials::reads(admin_api, kind, &name)));
-        readers.into_iter().map(|admin_api| ObjectRef::from_obj(admin_api.as_ref())).collect()
-    }
 }
