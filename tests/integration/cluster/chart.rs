@@ -1,6 +1,6 @@
 //! The Helm chart: what it refuses, what it installs, and that the operator works with exactly that.
 
-use std::{net::TcpListener, path::Path};
+use std::{net::TcpListener, path::Path, process::Command};
 
 use jwk_operator::api::{AdminApi, JsonWebKeySet};
 use k8s_openapi::{
@@ -16,6 +16,7 @@ use serde_json::{Value, json};
 use super::{
     control_plane::helm,
     operator::{Playground, generated},
+    wait::eventually,
 };
 
 const CHART: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/charts/jwk-operator");
@@ -101,6 +102,19 @@ async fn installed_and_at_work(settings: &[&str]) -> Playground {
     playground
 }
 
+/// The chart, with a field more in the definition of a JsonWebKeySet.
+fn later_version() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().expect("a folder");
+    let copied = Command::new("cp").args(["-r", &format!("{CHART}/.")]).arg(folder.path()).status().expect("cp");
+    assert!(copied.success());
+    let file = folder.path().join("files/crds/jsonwebkeysets.yaml");
+    let mut definition: Value = serde_saphyr::from_str(&std::fs::read_to_string(&file).expect("a definition")).expect("YAML");
+    let schema = &mut definition["spec"]["versions"][0]["schema"]["openAPIV3Schema"];
+    schema["properties"]["spec"]["properties"]["note"] = json!({ "type": "string", "maxLength": 100 });
+    std::fs::write(file, definition.to_string()).expect("written");
+    folder
+}
+
 async fn admin_api_uid(playground: &Playground) -> Option<String> {
     // The roles of people go with the release.
     Api::<AdminApi>::all(playground.control_plane.administrator.clone()).get("default").await.expect("an AdminApi").uid()
@@ -145,13 +159,23 @@ async fn installed_for_the_cluster_it_does_its_work_survives_upgrades_and_leaves
 
     // An upgrade keeps the resources, the keys, and the AdminApi that is held.
     let (uid, kids) = (admin_api_uid(&playground).await, playground.remote_kids("shop.payments"));
-    let upgrade = |setting: &str| {
-        let arguments = ["upgrade", "jwk-operator", CHART, "--namespace", "jwk-operator", "--reuse-values", "--set", setting];
+    let upgrade = |chart: &str, setting: &str| {
+        let arguments = ["upgrade", "jwk-operator", chart, "--namespace", "jwk-operator", "--reuse-values", "--set", setting];
         playground.control_plane.helm(&arguments.map(str::to_owned)).unwrap_or_else(|error| panic!("{error}"));
     };
-    upgrade("commonLabels.team=platform");
-    upgrade("adminApi.spec.resyncInterval=3s");
+    upgrade(CHART, "commonLabels.team=platform");
+    upgrade(CHART, "adminApi.spec.resyncInterval=3s");
     assert_eq!(admin_api_uid(&playground).await, uid);
+
+    // So does one to a version whose resources have a field more.
+    let noted = json!({ "keys": [generated("signing", "ES256")], "note": "kept for the auditors" });
+    let refused = playground.try_apply("shop", "noted", noted.clone()).await.expect_err("not defined yet").to_string();
+    assert!(refused.contains("spec.note"), "{refused}");
+    let later = later_version();
+    upgrade(&later.path().to_string_lossy(), "commonLabels.team=platform");
+    eventually("the field is defined", async || playground.try_apply("shop", "noted", noted.clone()).await.ok()).await;
+    playground.until_ready("shop", "noted").await;
+    assert_eq!(playground.remote_kids("shop.payments"), kids);
     let definitions = Api::<CustomResourceDefinition>::all(administrator);
     let definition = definitions.get("jsonwebkeysets.jwk-operator.dev").await.expect("a definition");
     assert_eq!(definition.labels().get("team").map(String::as_str), Some("platform"), "definitions are upgraded");
@@ -174,12 +198,12 @@ async fn installed_for_two_namespaces_it_does_its_work_there_and_leaves_nothing_
     assert!(playground.remote("shop.payments").is_empty());
     let admin_apis = Api::<AdminApi>::all(playground.control_plane.platform());
     admin_apis.delete("default", &DeleteParams::default()).await.expect("deleted");
-    super::wait::eventually("the AdminApi is gone", async || admin_apis.get_opt("default").await.ok()?.is_none().then_some(())).await;
+    eventually("the AdminApi is gone", async || admin_apis.get_opt("default").await.ok()?.is_none().then_some(())).await;
     let uninstall = ["uninstall", "jwk-operator", "--namespace", "jwk-operator"].map(str::to_owned);
     playground.control_plane.helm(&uninstall).unwrap_or_else(|error| panic!("{error}"));
     let definitions = Api::<CustomResourceDefinition>::all(playground.control_plane.administrator.clone());
     for name in ["jsonwebkeysets.jwk-operator.dev", "adminapis.jwk-operator.dev"] {
         definitions.delete(name, &DeleteParams::default()).await.expect("kept until now");
-        super::wait::eventually("the definition is gone", async || definitions.get_opt(name).await.ok()?.is_none().then_some(())).await;
+        eventually("the definition is gone", async || definitions.get_opt(name).await.ok()?.is_none().then_some(())).await;
     }
 }

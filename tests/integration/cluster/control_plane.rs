@@ -83,6 +83,11 @@ impl ControlPlane {
         control_plane
     }
 
+    /// The kubeconfig of an administrator.
+    pub fn kubeconfig(&self) -> PathBuf {
+        self.kubeconfig.clone()
+    }
+
     /// Runs Helm as an administrator. Answers what it prints, or what it complains of.
     pub fn helm(&self, arguments: &[String]) -> Result<String, String> {
         helm(Some(&self.kubeconfig), arguments)
@@ -295,6 +300,15 @@ impl ControlPlane {
         refused.map(|event| format!("{} {}", event["verb"], event["requestURI"])).collect()
     }
 
+    /// The resources that the operator wrote so far, in the order of its writes, its Lease among them.
+    pub fn operator_writes(&self) -> Vec<String> {
+        let log = std::fs::read_to_string(self.folder.path().join("control-plane/audit.log")).expect("an audit log");
+        let events = log.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+        let own = events.filter(|event| event["user"]["username"] == OPERATOR);
+        let writes = own.filter(|event| !matches!(event["verb"].as_str(), Some("get" | "list" | "watch")));
+        writes.map(|event| event["objectRef"]["resource"].as_str().unwrap_or_default().to_owned()).collect()
+    }
+
     /// What the operator asked of the API server so far, watches and its Lease left out: verb and resource.
     pub fn operator_requests(&self) -> Vec<(String, String)> {
         let log = std::fs::read_to_string(self.folder.path().join("control-plane/audit.log")).expect("an audit log");
@@ -309,11 +323,30 @@ impl ControlPlane {
     }
 }
 
-/// Runs Helm.
+/// A program of the tests that is written in Go, built if it is not there.
+pub fn tool(name: &str) -> PathBuf {
+    let built = Command::new(script("build-tool")).arg(name).stderr(Stdio::inherit()).output().expect("bash");
+    PathBuf::from(String::from_utf8_lossy(&built.stdout).lines().last().unwrap_or_else(|| panic!("{name} is not built")))
+}
+
+/// Runs kubectl as an administrator, with this on its standard input. Answers what it prints, or what it complains or warns of.
+pub fn kubectl(kubeconfig: &Path, arguments: &[&str], input: &str) -> Result<String, String> {
+    let found = Command::new(script("build")).arg("kubectl").stderr(Stdio::inherit()).output().expect("bash");
+    let folder = PathBuf::from(String::from_utf8_lossy(&found.stdout).lines().last().expect("a folder"));
+    let mut command = Command::new(folder.join("kubectl"));
+    // Nothing of the person who runs the tests, and nothing that was discovered of another control plane.
+    let folder = kubeconfig.parent().expect("a folder");
+    command.env_clear().env("HOME", folder).env("KUBECACHEDIR", folder.join("kubectl")).arg("--kubeconfig").arg(kubeconfig).args(arguments);
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("kubectl");
+    std::io::Write::write_all(&mut child.stdin.take().expect("an input"), input.as_bytes()).expect("written");
+    let output = child.wait_with_output().expect("kubectl");
+    let (printed, complaint) = (String::from_utf8_lossy(&output.stdout).into_owned(), String::from_utf8_lossy(&output.stderr).into_owned());
+    if output.status.success() && complaint.is_empty() { Ok(printed) } else { Err(complaint) }
+}
+
+/// Runs Helm: the one that `JWK_OPERATOR_TEST_HELM` names, so that another version can be tried, or the one that the tests build.
 pub fn helm(kubeconfig: Option<&Path>, arguments: &[String]) -> Result<String, String> {
-    let built = Command::new(script("build-tool")).arg("helm").stderr(Stdio::inherit()).output().expect("bash");
-    let program = String::from_utf8_lossy(&built.stdout).lines().last().expect("a path").to_owned();
-    let mut command = Command::new(program);
+    let mut command = Command::new(std::env::var_os("JWK_OPERATOR_TEST_HELM").map_or_else(|| tool("helm"), PathBuf::from));
     // Nothing of the person who runs the tests.
     command.env_clear().env("HOME", std::env::temp_dir()).args(arguments);
     if let Some(kubeconfig) = kubeconfig {

@@ -14,6 +14,7 @@ mod credentials;
 mod deletion;
 mod histories;
 mod import;
+mod manifests;
 mod misbehaviour;
 mod namespaces;
 mod operator;
