@@ -22,7 +22,8 @@ use super::{
 const CHART: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/charts/jwk-operator");
 
 fn render(settings: &[&str]) -> Result<String, String> {
-    let fixed = ["template", "jwk-operator", CHART, "--namespace", "jwk-operator"];
+    // Helm from source does not know which Kubernetes is new.
+    let fixed = ["template", "jwk-operator", CHART, "--namespace", "jwk-operator", "--kube-version", "1.36.0"];
     helm(None, &fixed.iter().chain(settings).map(|argument| (*argument).to_owned()).collect::<Vec<_>>())
 }
 

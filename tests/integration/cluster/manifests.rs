@@ -25,7 +25,7 @@ const EVERYTHING: [&str; 9] = [
 
 fn rendered(settings: &[&str]) -> String {
     let chart = format!("{ROOT}/charts/jwk-operator");
-    let fixed = ["template", "jwk-operator", &chart, "--namespace", HOME];
+    let fixed = ["template", "jwk-operator", &chart, "--namespace", HOME, "--kube-version", "1.36.0"];
     let settings = settings.iter().flat_map(|setting| ["--set", setting]);
     helm(None, &fixed.into_iter().chain(settings).map(str::to_owned).collect::<Vec<_>>()).unwrap_or_else(|error| panic!("{error}"))
 }
