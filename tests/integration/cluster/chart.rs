@@ -36,6 +36,7 @@ fn values_that_cannot_work_are_refused_with_their_name() {
         ("image.pullPolicy=Sometimes", "pullPolicy"),
         ("logging.level=loud", "level"),
         ("metrics.port=70000", "port"),
+        ("tracing.endpoint=collector:4317", "endpoint"),
         ("namespaces={Shop}", "namespaces"),
         ("leaderElection.leaseDurationSeconds=1", "leaseDurationSeconds"),
         ("crds.keep=perhaps", "keep"),

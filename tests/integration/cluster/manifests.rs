@@ -11,7 +11,7 @@ use super::control_plane::{ControlPlane, HOME, apply_as, helm, kubectl};
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 
 /// Everything that can be turned on.
-const EVERYTHING: [&str; 9] = [
+const EVERYTHING: [&str; 10] = [
     "metrics.serviceMonitor.enabled=true",
     "metrics.prometheusRule.enabled=true",
     "metrics.dashboard.enabled=true",
@@ -21,6 +21,7 @@ const EVERYTHING: [&str; 9] = [
     "adminApi.spec.access[0].namespaces.all=true",
     "adminApi.spec.access[0].sets[0]=shop.payments",
     "tolerations[0].operator=Exists",
+    "tracing.endpoint=http://collector.observability:4318",
 ];
 
 fn rendered(settings: &[&str]) -> String {
