@@ -53,7 +53,13 @@ pub fn admin_api_status(admin_api: &AdminApi, finding: Finding, users: usize, no
         Ok(()) => (true, Reason::AsPlanned, "the admin API answers".to_owned()),
         Err((reason, message)) => (false, reason, message),
     };
-    let mut conditions = vec![condition(&previous, ConditionType::Ready, holds, reason, message, generation, now)];
+    let mut conditions = Vec::new();
+    if !holds && !is_deleting {
+        // As kstatus reads it: the server is asked again and again, anything else somebody has to mend.
+        let kind = if reason == Reason::AdminApiUnavailable { ConditionType::Reconciling } else { ConditionType::Stalled };
+        conditions.push(condition(&previous, kind, true, reason, message.clone(), generation, now));
+    }
+    conditions.push(condition(&previous, ConditionType::Ready, holds, reason, message, generation, now));
     let overlaps = access::overlaps(&admin_api.spec.access);
     if !overlaps.is_empty() {
         let rest = overlaps.len().saturating_sub(TOLD_OVERLAPS);
@@ -148,10 +154,27 @@ mod tests {
     }
 
     #[test]
+    fn what_goes_on_by_itself_is_told_from_what_somebody_has_to_mend() {
+        let told = |ready, is_deleting| {
+            let status = admin_api_status(&admin_api(&[], is_deleting), Finding { ready, version: None }, 1, Timestamp::UNIX_EPOCH);
+            let types = status.conditions.into_iter().filter(|condition| condition.status == "True").map(|condition| condition.type_);
+            types.filter(|kind| kind != "AccessOverlaps").collect::<Vec<_>>()
+        };
+        let failed = |reason| Err((reason, "why".to_owned()));
+        assert_eq!(told(Ok(()), false), ["Ready"]);
+        assert_eq!(told(failed(Reason::AdminApiUnavailable), false), ["Reconciling"]);
+        assert_eq!(told(failed(Reason::CredentialsMissing), false), ["Stalled"]);
+        assert_eq!(told(failed(Reason::AdminApiUnauthorized), false), ["Stalled"]);
+        assert_eq!(told(failed(Reason::CredentialsMissing), true), [""; 0], "it goes, and waits for its users only");
+    }
+
+    #[test]
     fn the_first_words_of_a_failing_server_stand_until_something_else_is_wrong() {
         let failing = |words: &str| Finding { ready: Err((Reason::AdminApiUnavailable, words.to_owned())), version: None };
         let mut admin_api = admin_api(&[], false);
-        admin_api.status = Some(admin_api_status(&admin_api, failing("first"), 0, Timestamp::UNIX_EPOCH));
+        let first = admin_api_status(&admin_api, failing("first"), 0, Timestamp::UNIX_EPOCH);
+        assert!(first.conditions.iter().all(|condition| condition.message == "first" || condition.type_ == "AccessOverlaps"));
+        admin_api.status = Some(first);
         let again = admin_api_status(&admin_api, failing("second"), 0, Timestamp::UNIX_EPOCH);
         assert_eq!(Some(again), admin_api.status);
     }

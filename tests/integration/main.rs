@@ -12,6 +12,8 @@ mod emulator;
 mod emulator_recording;
 #[cfg(feature = "emulator")]
 mod emulator_store;
+#[cfg(feature = "emulator")]
+mod gitops;
 mod hydra_client;
 mod jwk;
 #[cfg(feature = "emulator")]

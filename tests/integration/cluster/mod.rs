@@ -12,6 +12,7 @@ mod crash;
 mod crds;
 mod credentials;
 mod deletion;
+mod gitops;
 mod histories;
 mod import;
 mod manifests;
@@ -27,3 +28,5 @@ mod sharding;
 mod traces;
 mod unparsable;
 mod wait;
+
+pub use control_plane::tool;
