@@ -5,7 +5,8 @@ use std::io::IsTerminal as _;
 use clap::{Args, ValueEnum};
 use tracing::Subscriber;
 use tracing_subscriber::{
-    EnvFilter, Layer, filter::LevelFilter, fmt, fmt::format::JsonFields, layer::SubscriberExt as _, registry::LookupSpan, util::SubscriberInitExt as _,
+    EnvFilter, Layer, filter::LevelFilter, fmt, fmt::format::JsonFields, layer::SubscriberExt as _, registry::LookupSpan,
+    util::SubscriberInitExt as _,
 };
 
 use super::{json_lines::JsonLines, traces::Traces};

@@ -94,7 +94,15 @@ impl Playground {
         let place = place().await;
         let control_plane = ControlPlane::start_with(roles).await;
         let emulator = Emulator::start(EmulatorOptions::default()).await.expect("an emulator");
-        Self { operator: None, control_plane, emulator, logs: Vec::new(), arguments: arguments.to_vec(), environment: Vec::new(), _place: place }
+        Self {
+            operator: None,
+            control_plane,
+            emulator,
+            logs: Vec::new(),
+            arguments: arguments.to_vec(),
+            environment: Vec::new(),
+            _place: place,
+        }
     }
 
     /// A control plane with the chart, given the address of the emulator, and no operator yet.

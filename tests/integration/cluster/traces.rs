@@ -60,13 +60,9 @@ async fn lines_carry_namespace_name_set_kid_and_operation() {
         found.unwrap_or_else(|| panic!("no line says {message}:\n{logged}"))
     };
     let failed = line("a pass failed");
-    for (key, value) in [
-        ("level", "WARN"),
-        ("namespace", "shop"),
-        ("name", "payments"),
-        ("set", "shop.payments"),
-        ("operation", "create_json_web_key_set"),
-    ] {
+    for (key, value) in
+        [("level", "WARN"), ("namespace", "shop"), ("name", "payments"), ("set", "shop.payments"), ("operation", "create_json_web_key_set")]
+    {
         assert_eq!(failed[key], value, "{key} of {failed}");
     }
     assert!(failed["kid"].as_str().is_some_and(|kid| kid.starts_with("shop.payments.signing.")), "{failed}");
