@@ -2,7 +2,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo up down test lint control-plane crds rbac render
+.PHONY: help demo up down test lint control-plane crds rbac render image-root
 
 help: ## List the commands.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -22,8 +22,13 @@ control-plane: ## Find or build kube-apiserver, kube-controller-manager, etcd an
 test: ## Run every test.
 	@tests/control-plane/build >/dev/null
 	@tests/control-plane/build-tool helm >/dev/null
+	@tests/control-plane/build-tool gitops >/dev/null
+	@hack/image-root >/dev/null
 	@cargo build --locked --bin jwk-operator
 	@cargo test --locked
+
+image-root: ## Build what the image is made of, without a container; print its folder.
+	@hack/image-root
 
 lint: ## Check format, lints, scripts and dependencies.
 	@hack/lint

@@ -42,6 +42,9 @@ enum Command {
     Emulator(crate::hydra::emulator::EmulatorOptions),
 }
 
+/// How many threads work at the most.
+const MOST_THREADS: usize = 4;
+
 /// Runs what was typed.
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
@@ -84,5 +87,7 @@ fn failed(error: &anyhow::Error) -> ExitCode {
 }
 
 fn block_on(task: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()> {
-    tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(task)
+    // The work is waiting. On a machine of many cores a thread for each would only cost memory.
+    let threads = std::thread::available_parallelism().map_or(1, |cores| cores.get().min(MOST_THREADS));
+    tokio::runtime::Builder::new_multi_thread().worker_threads(threads).enable_all().build()?.block_on(task)
 }

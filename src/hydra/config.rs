@@ -57,7 +57,10 @@ pub enum ConfigError {
     /// A token must not travel in the clear.
     #[error("the token URL is not https, or carries credentials")]
     InvalidTokenUrl,
-    /// The TLS library refuses the settings, for example because the system has no certificates.
+    /// An image need not have any.
+    #[error("the system has no CA certificates to check the server's with, and no CA bundle is given (tls.caRef, --ca-file)")]
+    NoAuthorities,
+    /// The TLS library refuses the settings.
     #[error("TLS cannot be set up: {0}")]
     SetUpTls(String),
 }
@@ -229,7 +232,11 @@ impl Config {
 }
 
 fn built(http: ClientBuilder) -> Result<reqwest::Client, ConfigError> {
-    http.build().map_err(|error| ConfigError::SetUpTls(root_cause(&error)))
+    http.build().map_err(|error| match root_cause(&error) {
+        // The library has no kind for it.
+        cause if cause.contains("No CA certificates") => ConfigError::NoAuthorities,
+        cause => ConfigError::SetUpTls(cause),
+    })
 }
 
 impl fmt::Debug for Config {

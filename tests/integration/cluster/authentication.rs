@@ -27,7 +27,7 @@ fn answer(status: u16, body: &'static str) -> Response<Body> {
 }
 
 /// An admin API that lets in whom `knows` knows.
-fn gate(knows: impl Fn(&HeaderMap) -> bool + Clone + Send + Sync + 'static) -> Router {
+pub(super) fn gate(knows: impl Fn(&HeaderMap) -> bool + Clone + Send + Sync + 'static) -> Router {
     Router::new().fallback(move |request: Request| {
         let is_known = knows(request.headers());
         async move {
@@ -44,9 +44,9 @@ fn has(headers: &HeaderMap, name: &str, value: &str) -> bool {
     headers.get(name).is_some_and(|sent| sent == value)
 }
 
-type Authority = CertifiedIssuer<'static, KeyPair>;
+pub(super) type Authority = CertifiedIssuer<'static, KeyPair>;
 
-fn authority() -> Authority {
+pub(super) fn authority() -> Authority {
     let mut parameters = CertificateParams::new([]).expect("parameters");
     parameters.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     CertifiedIssuer::self_signed(parameters, KeyPair::generate().expect("a key")).expect("an authority")
@@ -76,7 +76,7 @@ impl axum::serve::Listener for TlsListener {
 }
 
 /// Serves https with a certificate of `authority`, and wants one of `clients` if there is such an authority.
-async fn https(router: Router, authority: &Authority, clients: Option<&Authority>) -> String {
+pub(super) async fn https(router: Router, authority: &Authority, clients: Option<&Authority>) -> String {
     let key = KeyPair::generate().expect("a key");
     let parameters = CertificateParams::new(["127.0.0.1".to_owned()]).expect("parameters");
     let certificate = parameters.signed_by(&key, authority).expect("a certificate");
