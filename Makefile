@@ -23,6 +23,7 @@ test: ## Run every test.
 	@tests/control-plane/build >/dev/null
 	@tests/control-plane/build-tool helm >/dev/null
 	@tests/control-plane/build-tool gitops >/dev/null
+	@tests/control-plane/build-tool promtool >/dev/null
 	@hack/image-root >/dev/null
 	@cargo build --locked --bin jwk-operator
 	@cargo test --locked

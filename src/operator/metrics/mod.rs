@@ -143,6 +143,9 @@ impl Metrics {
         for reason in [Reason::DriftRepaired, Reason::SignerRestored] {
             metrics.actions.get_or_create_owned(&ReasonLabels { reason: reason.as_str() }).inc_by(0);
         }
+        for reason in [Reason::TargetFailed, Reason::TargetNotOwned] {
+            metrics.publication_failures.get_or_create_owned(&ReasonLabels { reason: reason.as_str() }).inc_by(0);
+        }
         for kind in [Kind::JsonWebKeySet, Kind::AdminApi] {
             metrics.reconciles.get_or_create_owned(&ReconcileLabels { kind: kind.as_str(), ending: Ending::Panicked.as_str() }).inc_by(0);
         }

@@ -1,6 +1,7 @@
 //! The operator as a process, on a real control plane, with the service account and the permissions of deploy/rbac.
 
 mod access;
+mod alerts;
 mod attacks;
 mod authentication;
 mod availability;
@@ -18,6 +19,7 @@ mod idle;
 mod image;
 mod import;
 mod manifests;
+mod metrics;
 mod misbehaviour;
 mod name_server;
 mod namespaces;
