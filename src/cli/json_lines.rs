@@ -4,6 +4,7 @@ use std::fmt;
 
 use serde_json::{Map, Value};
 use tracing::{Event, Subscriber};
+use tracing_log::NormalizeEvent as _;
 use tracing_serde::fields::AsMap as _;
 use tracing_subscriber::{
     fmt::{
@@ -14,7 +15,8 @@ use tracing_subscriber::{
 };
 
 /// One object a line. The fields of the spans (namespace, name, set) stand beside those of the line, where a log store looks for them; what
-/// libraries offer nests them, with the name of the span in the place of a field `name`.
+/// libraries offer nests them, with the name of the span in the place of a field `name`. `timestamp`, `level` and `target` (the module) are the
+/// names of no other field.
 pub(super) struct JsonLines;
 
 impl<S> FormatEvent<S, JsonFields> for JsonLines
@@ -30,9 +32,11 @@ where
             }
         }
         if let Ok(Value::Object(fields)) = serde_json::to_value(event.field_map()) {
-            line.extend(fields);
+            // Where a line of the crate `log` comes from is told below, as of any other.
+            line.extend(fields.into_iter().filter(|(name, _)| !name.starts_with("log.")));
         }
-        let metadata = event.metadata();
+        let normalized = event.normalized_metadata();
+        let metadata = normalized.as_ref().unwrap_or_else(|| event.metadata());
         line.insert("timestamp".to_owned(), jiff::Timestamp::now().to_string().into());
         line.insert("level".to_owned(), metadata.level().as_str().into());
         line.insert("target".to_owned(), metadata.target().into());

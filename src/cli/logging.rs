@@ -48,7 +48,9 @@ pub(super) fn start(options: &LoggingOptions, traces: &Traces) {
     };
     // No environment variable can widen this: the bound on libraries is what keeps key material out of logs.
     // kube's client repeats a whole answer that it cannot parse, at `warn`.
-    let filter = EnvFilter::new(format!("warn,kube_client::client=error,jwk_operator={level}"));
+    // Of a collector that is away one line for each try is enough.
+    let filter =
+        EnvFilter::new(format!("warn,kube_client::client=error,opentelemetry_otlp=error,opentelemetry_sdk=error,jwk_operator={level}"));
     let subscriber = tracing_subscriber::registry().with(traces.layer()).with(lines(options.log_format).with_filter(filter));
     if subscriber.try_init().is_err() {
         tracing::debug!("logging is started already");

@@ -3,15 +3,19 @@
 use tracing_subscriber::layer::Identity;
 
 /// Nothing is sent.
-pub(super) struct Traces;
+pub(super) struct Traces {
+    are_expected: bool,
+}
 
 impl Traces {
     pub(super) fn none() -> Self {
-        Self
+        Self { are_expected: false }
     }
 
     pub(super) fn from_environment() -> anyhow::Result<Self> {
-        Ok(Self)
+        let names_a_collector = |variable| std::env::var_os(variable).is_some_and(|value| !value.is_empty());
+        let are_expected = ["OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT"].into_iter().any(names_a_collector);
+        Ok(Self { are_expected })
     }
 
     pub(super) fn layer(&self) -> Identity {
@@ -20,8 +24,8 @@ impl Traces {
 
     /// Says so to whoever expects spans.
     pub(super) fn tell(&self) {
-        if std::env::var_os("OTEL_EXPORTER_OTLP_ENDPOINT").is_some() {
-            tracing::warn!("OTEL_EXPORTER_OTLP_ENDPOINT is set, but this build sends no spans: it has not the feature otlp");
+        if self.are_expected {
+            tracing::warn!("the environment names a collector of spans, but this build sends none: it has not the feature otlp");
         }
     }
 

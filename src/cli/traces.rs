@@ -5,7 +5,11 @@ use std::{env, time::Duration};
 use anyhow::{Context as _, bail};
 use opentelemetry::{KeyValue, trace::TracerProvider as _};
 use opentelemetry_otlp::{Protocol, SpanExporter, WithExportConfig as _, WithHttpConfig as _};
-use opentelemetry_sdk::{Resource, trace::SdkTracerProvider};
+use opentelemetry_sdk::{
+    Resource,
+    resource::{EnvResourceDetector, TelemetryResourceDetector},
+    trace::SdkTracerProvider,
+};
 use tracing::{Subscriber, level_filters::LevelFilter};
 use tracing_subscriber::{Layer, filter::Targets, registry::LookupSpan};
 
@@ -53,12 +57,15 @@ impl Traces {
             .with_protocol(Protocol::HttpBinary)
             .build()
             .context("spans cannot be sent to the collector that the environment names")?;
-        let mut resource = Resource::builder().with_attribute(KeyValue::new("service.version", env!("CARGO_PKG_VERSION")));
-        if set("OTEL_SERVICE_NAME").is_none() {
-            resource = resource.with_service_name("jwk-operator");
-        }
-        if let Some(pod) = set("POD_NAME") {
-            resource = resource.with_attribute(KeyValue::new("k8s.pod.name", pod));
+        // What the environment says of the service counts instead of these: each overrides the one before.
+        let mut resource = Resource::builder_empty()
+            .with_service_name("jwk-operator")
+            .with_attribute(KeyValue::new("service.version", env!("CARGO_PKG_VERSION")))
+            .with_attributes(set("POD_NAME").map(|pod| KeyValue::new("k8s.pod.name", pod)))
+            .with_detector(Box::new(TelemetryResourceDetector))
+            .with_detector(Box::new(EnvResourceDetector::new()));
+        if let Some(name) = set("OTEL_SERVICE_NAME") {
+            resource = resource.with_service_name(name);
         }
         let provider = SdkTracerProvider::builder().with_resource(resource.build()).with_batch_exporter(exporter).build();
         Ok(Self { provider: Some(provider) })

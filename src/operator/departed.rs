@@ -94,24 +94,24 @@ impl Departed {
 
 /// Cleans up after a resource that is gone, again and again until it is done or the process ends: nothing else would ask for it.
 pub(super) async fn clean_up(resource: Arc<JsonWebKeySet>, shutdown: impl Future<Output = ()> + Clone + Unpin, cx: &Context) {
-    let span = span::of_json_web_key_set(resource.as_ref());
-    clean_up_patiently(resource, shutdown, cx).instrument(span).await;
-}
-
-async fn clean_up_patiently(resource: Arc<JsonWebKeySet>, shutdown: impl Future<Output = ()> + Clone + Unpin, cx: &Context) {
     let uid = resource.uid().unwrap_or_default();
     let _turn = cx.memory.turn(&uid).await;
     let latest = cx.memory.latest(&uid).unwrap_or(resource);
     while cx.departed.is_open(&uid) {
-        match AssertUnwindSafe(try_clean_up(&latest, cx)).catch_unwind().await {
+        // One for each attempt: there may be attempts for days.
+        let span = span::of_json_web_key_set(latest.as_ref());
+        let result = AssertUnwindSafe(try_clean_up(&latest, cx)).catch_unwind().instrument(span.clone()).await;
+        span.in_scope(|| match result {
             Ok(Ok(())) => {}
             Ok(Err(error)) => tracing::warn!(%error, "a resource that is gone is not cleaned up after yet"),
             Err(_) => tracing::error!("a cleanup panicked: this is a defect of the operator, please report it"),
-        }
+        });
         if cx.departed.is_open(&uid) {
             let pause = tokio::time::sleep(cx.memory.pause(&uid).max(Duration::from_secs(1)));
             if let Either::Right(_) = future::select(Box::pin(pause), shutdown.clone()).await {
-                tracing::warn!("a resource that is gone was not cleaned up after: its remote set is left as it is");
+                span.in_scope(|| {
+                    tracing::warn!("a resource that is gone was not cleaned up after: its remote set is left as it is");
+                });
                 return;
             }
         }

@@ -154,7 +154,7 @@ fn settle(resource: &JsonWebKeySet, id: &TargetId, state: Result<TargetState, Pa
     let state = match state {
         Ok(state) => state,
         Err(error) => {
-            tracing::warn!(target = %id, %error, "a target cannot be written");
+            tracing::warn!(published_to = %id, %error, "a target cannot be written");
             // What is remembered stays: it may be there still.
             let last = cx.memory.target(&uid, id).map(Box::new);
             return TargetState::Failed { why: error.failure(true).message, last };

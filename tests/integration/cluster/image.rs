@@ -39,7 +39,8 @@ fn empty_root() -> TempDir {
     root
 }
 
-/// The program in this root, as the user of the image and without any environment. Who is not root is that user by a namespace.
+/// The program in this root, as the user of the image and without any environment. Who is not root has it run in a user namespace instead, where
+/// it is root of nothing but its files.
 fn program(root: &Path) -> Command {
     let is_root = rustix::process::geteuid().is_root();
     let (tool, arguments): (_, &[_]) =
@@ -57,8 +58,17 @@ fn printed(mut command: Command) -> String {
 
 fn write(root: &Path, path: &str, content: &[u8]) {
     let path = root.join(path);
-    std::fs::create_dir_all(path.parent().expect("a folder")).expect("made");
-    std::fs::write(path, content).expect("written");
+    // As the kubelet writes it: for everybody, whatever the one who tests keeps to themselves.
+    let mut folder = root.to_owned();
+    for part in path.parent().expect("a folder").strip_prefix(root).expect("in the root").components() {
+        folder.push(part);
+        if !folder.exists() {
+            std::fs::create_dir(&folder).expect("made");
+            std::fs::set_permissions(&folder, PermissionsExt::from_mode(0o755)).expect("a folder for everybody");
+        }
+    }
+    std::fs::write(&path, content).expect("written");
+    std::fs::set_permissions(&path, PermissionsExt::from_mode(0o644)).expect("a file for everybody");
 }
 
 #[test]

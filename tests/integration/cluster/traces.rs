@@ -5,7 +5,9 @@ use serde_json::{Value, json};
 
 use super::{
     collector::{Collector, attribute},
+    control_plane::apply_as,
     operator::{Playground, generated},
+    wait::eventually,
 };
 
 #[tokio::test(flavor = "multi_thread")]
@@ -70,10 +72,33 @@ async fn lines_carry_namespace_name_set_kid_and_operation() {
     assert!(call["operation"].is_string() && call["status"].is_number(), "{call}");
     let generated = lines.iter().find(|line| line["reason"] == "KeyGenerated").expect("a line of what was done");
     assert_eq!((&generated["namespace"], &generated["set"]), (&json!("shop"), &json!("shop.payments")));
-    // Whoever parses a line by its members must not find one twice.
-    for line in logged.lines().filter(|line| line.contains("shop.payments")) {
-        for key in ["namespace", "name", "set", "kid", "operation"] {
-            assert!(line.matches(&format!("\"{key}\":")).count() <= 1, "{key} twice in {line}");
-        }
-    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_line_about_a_target_names_it() {
+    let playground = Playground::start().await;
+    let theirs = json!({ "apiVersion": "v1", "kind": "ResourceQuota", "metadata": { "name": "none", "namespace": "shop" }, "spec": { "hard": { "count/secrets": "0" } } });
+    apply_as(&playground.control_plane.administrator, theirs).await.expect("a quota");
+    let publish = json!([{ "secret": { "name": "payments-jwks" } }]);
+    playground.apply("shop", "payments", json!({ "keys": [generated("signing", "ES256")], "publish": publish })).await;
+    let line = eventually("the line is written", async || {
+        let logged = playground.logged();
+        let mut lines = logged.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+        lines.find(|line| line["message"] == "a target cannot be written")
+    })
+    .await;
+    assert!(line["published_to"].as_str().is_some_and(|target| target.contains("payments-jwks")), "{line}");
+    assert_eq!((&line["name"], &line["target"]), (&json!("payments"), &json!("jwk_operator::operator::targets")), "{line}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_collector_that_is_not_there_keeps_nothing_from_being_done() {
+    let nobody = std::net::TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("an address");
+    let mut playground = Playground::without_operator().await;
+    playground.environment.push(("OTEL_EXPORTER_OTLP_ENDPOINT", format!("http://{nobody}")));
+    playground.admin_api(json!({ "resyncInterval": "2s", "timeout": "1s" })).await;
+    playground.start_operator().await;
+    playground.apply("shop", "payments", json!({ "keys": [generated("signing", "ES256")] })).await;
+    playground.until_ready("shop", "payments").await;
+    assert!(playground.stop_operator().await.success());
 }
