@@ -84,9 +84,7 @@ impl Client {
         if request.kid.is_empty() {
             return Err(Error::new(&call, ErrorKind::InvalidId, None));
         }
-        // The kid is part of the body here, not of the address.
-        let addressed = Call { kid: None, ..call };
-        let received = self.send(&addressed, Some(&encode(&call, request)?)).await?;
+        let received = self.send(&call, Some(&encode(&call, request)?)).await?;
         answer(&call, received, decode_created)
     }
 

@@ -18,7 +18,9 @@ pub(super) fn of(base: &Url, prefix: &str, call: &Call<'_>) -> Result<Url, Error
         Operation::GetVersion => "/version".to_owned(),
         _ => format!("{prefix}/keys"),
     };
-    for id in [call.set, call.kid].into_iter().flatten() {
+    // The kid of a new key is part of the body.
+    let kid = call.kid.filter(|_| call.operation != Operation::CreateJsonWebKeySet);
+    for id in [call.set, kid].into_iter().flatten() {
         // A URL takes a segment of dots, written out or encoded, for a step upwards; an empty one names another resource.
         if id.is_empty() || id.chars().all(|character| character == '.') {
             return Err(Error::new(call, ErrorKind::InvalidId, None));
@@ -45,6 +47,13 @@ mod tests {
         assert_eq!(path("a/b", Some("k/1 é?#%")).expect("a path"), "/admin/keys/a%2Fb/k%2F1%20%C3%A9%3F%23%25");
         assert_eq!(path("shop.payments_x~y:z", None).expect("a path"), "/admin/keys/shop.payments_x~y:z");
         assert_eq!(path("..a", None).expect("a path"), "/admin/keys/..a");
+    }
+
+    #[test]
+    fn the_kid_of_a_new_key_is_not_in_the_address() {
+        let base = Url::parse("http://127.0.0.1:4445").expect("a URL");
+        let call = Call { operation: Operation::CreateJsonWebKeySet, set: Some("set"), kid: Some("kid") };
+        assert_eq!(of(&base, "/admin", &call).expect("a URL").path(), "/admin/keys/set");
     }
 
     #[test]

@@ -31,6 +31,7 @@ async fn a_reconcile_and_its_calls_are_one_trace_that_the_admin_api_is_told() {
         (operation.as_deref(), set.as_deref(), status.as_deref()),
         (Some("create_json_web_key_set"), Some("shop.payments"), Some("201"))
     );
+    assert!(told("kid").is_some_and(|kid| kid.starts_with("shop.payments.signing.")));
     let reconcile = spans.iter().find(|span| span.span_id == created.parent_span_id).expect("the span that it is part of");
     assert_eq!((reconcile.name.as_str(), &reconcile.trace_id), ("reconcile", &created.trace_id));
     for (key, value) in [("namespace", "shop"), ("name", "payments"), ("set", "shop.payments")] {
