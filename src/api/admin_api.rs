@@ -52,7 +52,8 @@ pub struct AdminApiSpec {
     /// Sends `X-Forwarded-Proto` with this value: an admin API that expects a proxy that ends TLS may refuse plain http without.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub forwarded_proto: Option<ForwardedProto>,
-    /// How long one call may take. Absent: `60s`. Generating an RSA key takes seconds.
+    /// How long the generation of a key may take. Defaults to `60s`: an RSA key takes seconds, more under load. All other requests may take 15 s,
+    /// or this if it is shorter.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<String>", length(max = 32))]
     #[x_kube(validation = Rule::new("self.matches('^([0-9]{1,5}(h|m|s|ms)){1,4}$')")
@@ -82,11 +83,12 @@ pub struct AdminApiSpec {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Limits {
-    /// How many requests are sent in a second, on average. Absent: 50.
+    /// How many requests are sent in a second, on average. Defaults to no fixed rate: `concurrency` and what the server asks for
+    /// (429, `Retry-After`, `x-ratelimit-*`) regulate.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 10000))]
     pub requests_per_second: Option<i32>,
-    /// How many requests may be sent at once after a quiet time. Absent: 100.
+    /// How many requests may be sent at once after a quiet time, where `requestsPerSecond` sets a rate. Defaults to 100.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 10000))]
     pub burst: Option<i32>,

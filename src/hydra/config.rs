@@ -14,8 +14,10 @@ use super::{
     transport::Transport,
 };
 
-/// How long one call may take: generating an RSA key takes seconds, more under load.
-const DEFAULT_TIMEOUT: Duration = Duration::from_secs(60);
+/// How long one call may take.
+const DEFAULT_TIMEOUT: Duration = Duration::from_secs(15);
+/// How long the generation of a key may take: an RSA key takes seconds, more under load.
+const DEFAULT_GENERATION_TIMEOUT: Duration = Duration::from_secs(60);
 /// How long making a connection may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// How many bytes an answer may have: some thousand keys.
@@ -33,6 +35,7 @@ pub struct Config {
     limits: Limits,
     observer: Option<Arc<dyn Observer>>,
     timeout: Duration,
+    generation_timeout: Duration,
     longest_answer: usize,
 }
 
@@ -67,7 +70,7 @@ pub enum ConfigError {
 
 impl Config {
     /// An admin API at `url`: scheme, host and port, for example `http://hydra-admin.ory:4445`. Path prefix `/admin`, no credentials, the
-    /// system's certificates, 60 s for a call, 4 MiB for an answer.
+    /// system's certificates, 60 s for the generation of a key, 15 s for every other call, 4 MiB for an answer.
     ///
     /// # Errors
     /// [`ConfigError::InvalidUrl`].
@@ -92,6 +95,7 @@ impl Config {
             limits: Limits::default(),
             observer: None,
             timeout: DEFAULT_TIMEOUT,
+            generation_timeout: DEFAULT_GENERATION_TIMEOUT,
             longest_answer: LONGEST_ANSWER,
         })
     }
@@ -161,9 +165,17 @@ impl Config {
         self
     }
 
-    /// How long one call may take, repeats of reads included.
+    /// How long one call may take, repeats of reads included; the generation of a key as well, unless
+    /// [`generation_timeout`](Self::generation_timeout) follows.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout;
+        self.generation_timeout = timeout;
+        self
+    }
+
+    /// How long the generation of a key may take.
+    pub fn generation_timeout(mut self, timeout: Duration) -> Self {
+        self.generation_timeout = timeout;
         self
     }
 
@@ -190,8 +202,8 @@ impl Config {
         }
         let http = built(http)?;
         let authorization = Authorization::new(self.authentication.clone(), || self.token_client())?;
-        let gate = Gate::new(self.limits, self.timeout);
-        let Self { base, path_prefix, forwarded_proto, timeout, longest_answer, .. } = self;
+        let gate = Gate::new(self.limits, self.generation_timeout);
+        let Self { base, path_prefix, forwarded_proto, timeout, generation_timeout, longest_answer, .. } = self;
         Ok(Client::new(Transport {
             http,
             base,
@@ -201,6 +213,7 @@ impl Config {
             gate,
             observer: self.observer,
             timeout,
+            generation_timeout,
             longest_answer,
         }))
     }

@@ -26,9 +26,9 @@ const WAITED_FOR: Duration = Duration::from_secs(2);
 /// How much may be asked of an admin API.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Requests in a second, on average; 0 counts as 1.
-    pub requests_per_second: u32,
-    /// Requests at once after a quiet time; 0 counts as 1.
+    /// Requests in a second, on average; 0 counts as 1. `None` sets no rate: the requests at the same time follow the server's own speed.
+    pub requests_per_second: Option<u32>,
+    /// Requests at once after a quiet time, where there is a rate; 0 counts as 1.
     pub burst: u32,
     /// Requests at the same time; 0 counts as 1.
     pub concurrency: usize,
@@ -36,13 +36,13 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { requests_per_second: 50, burst: 100, concurrency: 16 }
+        Self { requests_per_second: None, burst: 100, concurrency: 16 }
     }
 }
 
 /// The gate of one admin API.
 pub(super) struct Gate {
-    rate: DefaultDirectRateLimiter,
+    rate: Option<DefaultDirectRateLimiter>,
     slots: Arc<Semaphore>,
     shared: Mutex<Shared>,
     /// How long a turn is waited for.
@@ -72,9 +72,9 @@ pub(super) struct Turn<'gate> {
 impl Gate {
     pub(super) fn new(limits: Limits, patience: Duration) -> Self {
         let positive = |count: u32| NonZeroU32::new(count).unwrap_or(NonZeroU32::MIN);
-        let quota = Quota::per_second(positive(limits.requests_per_second)).allow_burst(positive(limits.burst));
+        let quota = |rate| Quota::per_second(positive(rate)).allow_burst(positive(limits.burst));
         Self {
-            rate: RateLimiter::direct(quota),
+            rate: limits.requests_per_second.map(|rate| RateLimiter::direct(quota(rate))),
             slots: Arc::new(Semaphore::new(limits.concurrency.clamp(1, Semaphore::MAX_PERMITS))),
             shared: Mutex::default(),
             patience,
@@ -110,8 +110,8 @@ impl Gate {
     async fn wait_for(&self, needs_slot: bool, must_pay: bool) -> Result<Option<OwnedSemaphorePermit>, Duration> {
         let wait = async {
             let slot = if needs_slot { self.slots.clone().acquire_owned().await.ok() } else { None };
-            if must_pay {
-                self.rate.until_ready().await;
+            if let Some(rate) = self.rate.as_ref().filter(|_| must_pay) {
+                rate.until_ready().await;
             }
             slot
         };

@@ -51,6 +51,11 @@ impl Operation {
         matches!(self, Self::GetReadiness | Self::GetVersion)
     }
 
+    /// Whether the server makes a key for it, which takes it seconds.
+    pub fn generates_key(self) -> bool {
+        self == Self::CreateJsonWebKeySet
+    }
+
     /// Whether a caller may send the same request again without knowing what became of the first: a read; a DELETE, which answers 204 for
     /// what is gone; a POST that names its kid, which answers 409 for what is there. A PUT may not: it moves the key to the front, so that it
     /// signs, and drops trust grants that refer to it.

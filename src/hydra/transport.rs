@@ -16,7 +16,7 @@ use super::{
     error::{Error, ErrorKind},
     gate::{Gate, Reservation, Turn},
     observer::Observer,
-    operation::Call,
+    operation::{Call, Operation},
     received::Received,
     redact::redact,
     url,
@@ -37,6 +37,7 @@ pub(super) struct Transport {
     pub(super) gate: Gate,
     pub(super) observer: Option<Arc<dyn Observer>>,
     pub(super) timeout: Duration,
+    pub(super) generation_timeout: Duration,
     pub(super) longest_answer: usize,
 }
 
@@ -64,7 +65,8 @@ impl Transport {
         let waited = started.elapsed();
         let result = match admitted {
             // A turn that is dropped with the call tells that there was no answer.
-            Ok(turn) => match tokio::time::timeout(self.timeout, self.send_repeatedly(call, body, turn, reserved)).await {
+            Ok(turn) => match tokio::time::timeout(self.timeout_of(call.operation), self.send_repeatedly(call, body, turn, reserved)).await
+            {
                 Ok(result) => result,
                 Err(_) => Err(Error::new(call, ErrorKind::TimedOut, None)),
             },
@@ -77,6 +79,10 @@ impl Transport {
         Span::current().record("status", status);
         tracing::debug!(milliseconds = started.elapsed().as_millis(), "admin API call");
         result
+    }
+
+    fn timeout_of(&self, operation: Operation) -> Duration {
+        if operation.generates_key() { self.generation_timeout } else { self.timeout }
     }
 
     async fn send_repeatedly<'gate>(

@@ -42,7 +42,7 @@ pub(super) fn next(desired: &Desired, seen: &Observed, now: Timestamp) -> Option
     if policy(desired, Some(origin)) == DeletionPolicy::Retain {
         return Some(Step::RemoveFinalizer { retained: true });
     }
-    if seen.writes_blocked_until(now).is_some() {
+    if seen.late_answers_until(now).is_some() {
         return None;
     }
     let Some(staged) = &seen.staged else { return Some(Step::ReadStaged) };

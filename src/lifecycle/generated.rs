@@ -118,7 +118,7 @@ impl Assessor<'_> {
         let record = self.record.keys.entry(kid.clone()).or_insert_with(|| KeyRecord::new(Some(name), KeyState::Planned));
         record.retain = entry.timing.retain;
         // Without a time while a request for it may be under way: then it is not surely unused.
-        record.planned_at = record.planned_at.or(Some(self.now).filter(|now| self.seen.writes_blocked_until(*now).is_none()));
+        record.planned_at = record.planned_at.or(Some(self.now).filter(|now| self.seen.late_answers_until(*now).is_none()));
         self.explained.insert(kid.clone());
         let step = if alg.is_symmetric() {
             Step::CreateSymmetricKey { place, kid, alg, key_use, cause }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::{SignedDuration, Timestamp};
 
 use super::{
-    record::Record,
+    record::{KeyRecord, Record},
     source::{SourceKey, SourceState},
     step::Place,
     target::{HeldTarget, TargetId, TargetState},
@@ -50,11 +50,15 @@ pub struct Observed {
     pub is_first_look: bool,
     /// Since when every write of a pass was answered, in this process: a kid written down earlier may have been used and lost.
     pub answered_since: Timestamp,
-    /// Until when a write that was not answered may still take effect.
+    /// Until when a write that was not answered may still take effect, one that generates a key aside.
     pub in_flight_until: Option<Timestamp>,
-    /// Until when the same is assumed of every resource that was looked at before, since another process may have been writing before this
-    /// one started.
+    /// Until when the generation of a key that was not answered may still take effect.
+    pub generating_until: Option<Timestamp>,
+    /// Until when a write is assumed to be in flight for every resource that was looked at before, since another process may have been
+    /// writing before this one started.
     pub unknown_until: Option<Timestamp>,
+    /// Until when the same is assumed of a generation, where the status has the kid of a key that was never seen.
+    pub unknown_generation_until: Option<Timestamp>,
     /// Kids that were written down in this pass, and surely not used before.
     pub reserved: BTreeSet<String>,
     /// How far the admin API's clock is ahead of ours.
@@ -84,7 +88,9 @@ impl Observed {
             is_first_look: false,
             answered_since: Timestamp::MAX,
             in_flight_until: None,
+            generating_until: None,
             unknown_until: None,
+            unknown_generation_until: None,
             reserved: BTreeSet::new(),
             clock_skew: None,
             stopped_signing: BTreeMap::new(),
@@ -97,10 +103,30 @@ impl Observed {
         self.clock_skew.is_none_or(|skew| skew.abs() <= CLOCK_TOLERANCE)
     }
 
-    /// Until when nothing may be written to the set, if it may not now.
+    /// Until when a write that was not answered may still take effect, so that nothing may be written to the set, if that is so now.
     pub fn writes_blocked_until(&self, now: Timestamp) -> Option<Timestamp> {
         let unknown = self.unknown_until.filter(|_| !self.is_first_look);
         self.in_flight_until.into_iter().chain(unknown).max().filter(|until| now < *until)
+    }
+
+    /// Until when the generation of a key that was not answered may still take effect, if that is so now: it adds a key to the set, so that
+    /// nothing but the removal of another key may be written.
+    pub fn generation_may_land_until(&self, now: Timestamp) -> Option<Timestamp> {
+        let unknown = self.unknown_generation_until.filter(|_| !self.is_first_look && self.may_have_been_generating());
+        self.generating_until.into_iter().chain(unknown).max().filter(|until| now < *until)
+    }
+
+    /// Until when a write of any kind may still take effect, if that is so now.
+    pub fn late_answers_until(&self, now: Timestamp) -> Option<Timestamp> {
+        self.writes_blocked_until(now).into_iter().chain(self.generation_may_land_until(now)).max()
+    }
+
+    /// Whether an earlier process may have asked for a key that was not seen yet. Its kid was written down before, but in a first pass.
+    fn may_have_been_generating(&self) -> bool {
+        let is_there = |kid: &str| self.live.key(kid).is_some() || self.staged_keys().iter().any(|key| key.kid() == Some(kid));
+        let is_unseen =
+            |(kid, key): (&String, &KeyRecord)| key.state == KeyState::Planned && !self.reserved.contains(kid) && !is_there(kid);
+        self.stored.is_empty() || self.stored.keys.iter().any(is_unseen)
     }
 
     /// Whether the live set was read right before now.
@@ -117,7 +143,7 @@ impl Observed {
     pub fn leaves_nothing_staged(&self, now: Timestamp) -> bool {
         // In a first look it is only read if something is to be staged. What an earlier resource may have left there shows as a 409.
         let is_empty = self.staged.as_ref().map_or(self.is_first_look, |staged| staged.keys.is_empty());
-        is_empty && self.writes_blocked_until(now).is_none()
+        is_empty && self.late_answers_until(now).is_none()
     }
 
     /// The staged keys, none if they were not read.

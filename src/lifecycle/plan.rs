@@ -10,7 +10,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::{
     Desired, Observed, deletion,
     kid::{self, Slot},
-    limitation,
+    late, limitation,
     record::{KeyRecord, Record},
     step::{DeleteCause, Place, PutCause, Step},
     target::TargetId,
@@ -300,8 +300,7 @@ pub fn next(desired: &Desired, seen: &Observed, now: Timestamp) -> Option<Step> 
     if desired.mode == Mode::Enforce && seen.staged.is_none() && goes_by_staged {
         return Some(Step::ReadStaged);
     }
-    let blocked = seen.writes_blocked_until(now).is_some();
-    let Some(step) = assessment.steps.into_iter().find(|step| !(blocked && step.writes_remote())) else {
+    let Some(step) = late::first_allowed(seen, assessment.steps, now) else {
         // What the server does with two private keys of one second is seen only by asking it.
         let is_order_open = seen.order_is_unread && seen.private_keys().nth(1).is_some();
         return is_order_open.then_some(Step::ReadLive);
@@ -385,9 +384,9 @@ fn must_be_stored_ahead(desired: &Desired, seen: &Observed, record: &Record, ste
 /// When the resource must be looked at again by itself, besides the resync: something falls due, or late answers are over.
 pub fn wake(desired: &Desired, seen: &Observed, now: Timestamp) -> Option<Timestamp> {
     if desired.deleting {
-        return seen.writes_blocked_until(now);
+        return seen.late_answers_until(now);
     }
     let assessment = assess(desired, seen, now);
-    let blocked = seen.writes_blocked_until(now).filter(|_| assessment.steps.iter().any(Step::writes_remote));
+    let blocked = seen.late_answers_until(now).filter(|_| assessment.steps.iter().any(Step::writes_remote));
     assessment.due.into_iter().chain(blocked).min()
 }

@@ -118,7 +118,7 @@ impl Assessor<'_> {
     pub(super) fn planned_slot(&self, name: &str) -> Option<Slot> {
         let newest = self.newest_slot(name);
         // While nothing may be written, the plan stays as it is: the key may yet appear.
-        let is_blocked = self.seen.writes_blocked_until(self.now).is_some();
+        let is_blocked = self.seen.late_answers_until(self.now).is_some();
         let unused = self.planned_slots(name).filter(|(_, is_unused)| *is_unused || is_blocked);
         unused.map(|(slot, _)| slot).max().filter(|slot| newest.is_none_or(|newest| *slot > newest))
     }

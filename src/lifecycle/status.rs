@@ -268,7 +268,7 @@ fn still_due(desired: &Desired, seen: &Observed, assessment: &Assessment, now: T
     if assessment.steps.is_empty() {
         return None;
     }
-    let (reason, message) = match seen.writes_blocked_until(now) {
+    let (reason, message) = match seen.late_answers_until(now) {
         Some(until) => (
             Reason::WaitingForLateAnswer,
             format!(
@@ -283,7 +283,7 @@ fn still_due(desired: &Desired, seen: &Observed, assessment: &Assessment, now: T
 
 fn deletion_findings(desired: &Desired, seen: Option<&Observed>, failure: Option<&Failure>, now: Timestamp) -> Vec<Finding> {
     let set = &desired.set;
-    let blocked = match (failure, seen.and_then(|seen| seen.writes_blocked_until(now))) {
+    let blocked = match (failure, seen.and_then(|seen| seen.late_answers_until(now))) {
         (Some(failure), _) => Some((failure.reason, failure.message.clone())),
         (None, Some(until)) => Some((Reason::WaitingForLateAnswer, format!("a write may still take effect until {until:.0}"))),
         (None, None) => None,

@@ -103,6 +103,16 @@ impl TargetContent {
         self.annotations.get(MANAGED_METADATA_ANNOTATION).map_or("", String::as_str).split(',').filter(|name| !name.is_empty())
     }
 
+    /// The part of an object's content that the operator wrote: all of the data, and of the metadata what it manages.
+    pub(super) fn own_part(&self) -> Self {
+        let always = [MANAGED_BY_LABEL, SET_ANNOTATION, MANAGED_METADATA_ANNOTATION];
+        let is_own = |name: &str| always.contains(&name) || self.managed_metadata().any(|managed| managed == name);
+        let mut own = self.clone();
+        own.labels.retain(|name, _| is_own(name));
+        own.annotations.retain(|name, _| is_own(name));
+        own
+    }
+
     /// The labels of `self` that must go when `wanted` is written.
     pub fn stale_labels<'held>(&'held self, wanted: &'held Self) -> impl Iterator<Item = &'held str> {
         self.managed_metadata().filter(|name| self.labels.contains_key(*name) && !wanted.labels.contains_key(*name))

@@ -62,7 +62,7 @@ pub(super) fn timing(name: &str, rotation: Option<&Rotation>, api: &AdminApiSpec
     if interval.is_some_and(|interval| prepublish >= interval) {
         return refused(format!("rotation.prepublish {} must be shorter than rotation.interval", text(prepublish)));
     }
-    let late = limits::late_answers(limits::timeout(api));
+    let late = limits::late_answers(limits::generation_timeout(api));
     if !prepublish.is_zero() && prepublish <= late {
         return refused(format!(
             "rotation.prepublish {} must be 0s or longer than {}, in which an unanswered write to the admin API may still take effect (twice its timeout)",

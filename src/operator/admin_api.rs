@@ -178,14 +178,20 @@ async fn connect(admin_api: &AdminApi, cx: &Context) -> Result<Arc<Connection>, 
     {
         return Ok(connection);
     }
-    let timeout = limits::timeout(&admin_api.spec);
-    let generations = limits::generations(&admin_api.spec);
     let unusable = |why: hydra::ConfigError| Unconnected {
         reason: Reason::AdminApiInvalid,
         message: format!("AdminApi {} cannot be used: {why}", admin_api.name_any()),
     };
-    let client = build_client(admin_api, credentials, timeout, cx).map_err(unusable)?;
-    Ok(Arc::new(Connection { client, timeout, generations, basis }))
+    let client = build_client(admin_api, credentials, cx).map_err(unusable)?;
+    let spec = &admin_api.spec;
+    Ok(Arc::new(Connection {
+        client,
+        generation_timeout: limits::generation_timeout(spec),
+        request_timeout: limits::request_timeout(spec),
+        concurrency: limits::concurrency(spec),
+        generations: limits::generations(spec),
+        basis,
+    }))
 }
 
 /// How much may be asked of the server, with the defaults for what the AdminApi does not say.
@@ -194,21 +200,17 @@ fn request_limits(spec: &AdminApiSpec) -> hydra::Limits {
     let Some(limits) = &spec.limits else { return default };
     let count = |asked: Option<i32>, default: u32| asked.and_then(|count| u32::try_from(count).ok()).unwrap_or(default);
     hydra::Limits {
-        requests_per_second: count(limits.requests_per_second, default.requests_per_second),
+        requests_per_second: limits.requests_per_second.and_then(|rate| u32::try_from(rate).ok()),
         burst: count(limits.burst, default.burst),
-        concurrency: limits.concurrency.and_then(|count| usize::try_from(count).ok()).unwrap_or(default.concurrency),
+        concurrency: self::limits::concurrency(spec),
     }
 }
 
-fn build_client(
-    admin_api: &AdminApi,
-    credentials: Credentials,
-    timeout: Duration,
-    cx: &Context,
-) -> Result<hydra::Client, hydra::ConfigError> {
+fn build_client(admin_api: &AdminApi, credentials: Credentials, cx: &Context) -> Result<hydra::Client, hydra::ConfigError> {
     let spec = &admin_api.spec;
     let mut config = hydra::Config::new(&spec.url)?
-        .timeout(timeout)
+        .timeout(limits::request_timeout(spec))
+        .generation_timeout(limits::generation_timeout(spec))
         .limits(request_limits(spec))
         .environment_proxy(cx.uses_environment_proxy)
         .observer(cx.metrics.observer(&admin_api.name_any()));

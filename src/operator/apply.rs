@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use aws_lc_rs::rand;
 use zeroize::Zeroizing;
 
-use super::{error::PassError, finalizer, pass::Pass, report, sources, targets};
+use super::{error::PassError, finalizer, pass::Pass, report, sources, targets, turns::Asking};
 use crate::{
     api::{Algorithm, Reason},
     hydra::{self, CreateJsonWebKeySet, Operation},
@@ -13,7 +13,7 @@ use crate::{
     lifecycle::{self, Desired, Observed, Outcome, Place, SourceKey, Step, TargetState, limits::late_answers},
 };
 
-/// A turn that came this soon is no reason to look at everything again.
+/// A turn that came this soon is no reason to decide again.
 const SHORT_WAIT: Duration = Duration::from_millis(500);
 
 /// Carries out one step.
@@ -40,7 +40,7 @@ pub(super) async fn apply(step: Step, desired: &Desired, seen: &mut Observed, pa
         Step::ReadStaged => read_staged(desired, seen, pass).await?,
         Step::Wait { until } => {
             let wait = Duration::try_from(until.duration_since(pass.now())).unwrap_or_default();
-            tokio::time::sleep(wait).await;
+            pass.pause(wait).await?;
         }
         Step::CreateKey { place, kid, alg, key_use, .. } => {
             let request = CreateJsonWebKeySet { alg: alg.as_str().to_owned(), kid, key_use: key_use.as_str().to_owned() };
@@ -79,11 +79,11 @@ pub(super) async fn apply(step: Step, desired: &Desired, seen: &mut Observed, pa
             }
         }
         Step::DeleteKey { place, kid, .. } => {
-            if take_turn(Operation::DeleteJsonWebKey, place, seen, pass).await?.is_waiting() {
+            if take_turn(Operation::DeleteJsonWebKey, pass).await?.is_waiting() {
                 return Ok(());
             }
             let set = set_in(place, desired);
-            write(pass, false, async |client| client.delete_json_web_key(&set, &kid).await).await?;
+            write(pass, Operation::DeleteJsonWebKey, false, async |client| client.delete_json_web_key(&set, &kid).await).await?;
             seen.key_was_deleted(place, &kid);
         }
         Step::TellUnmanagedLeave { kids } => {
@@ -95,10 +95,10 @@ pub(super) async fn apply(step: Step, desired: &Desired, seen: &mut Observed, pa
             return Ok(());
         }
         Step::DeleteSet => {
-            if take_turn(Operation::DeleteJsonWebKeySet, Place::Live, seen, pass).await?.is_waiting() {
+            if take_turn(Operation::DeleteJsonWebKeySet, pass).await?.is_waiting() {
                 return Ok(());
             }
-            write(pass, false, async |client| client.delete_json_web_key_set(&desired.set).await).await?;
+            write(pass, Operation::DeleteJsonWebKeySet, false, async |client| client.delete_json_web_key_set(&desired.set).await).await?;
             seen.set_was_deleted();
         }
         Step::WriteTarget { id, content, replaces } => {
@@ -149,7 +149,7 @@ fn set_in(place: Place, desired: &Desired) -> String {
 enum Write {
     /// It was answered, or may be sent.
     Goes,
-    /// Others were first, and meanwhile the sets may have changed: it is decided again, with the turn kept.
+    /// Others were first: it is decided again, with the turn kept. A look at the set that is too old by now is repeated by the plan.
     Waited,
 }
 
@@ -167,26 +167,22 @@ async fn create(
     seen: &mut Observed,
     pass: &mut Pass<'_>,
 ) -> Result<Write, PassError> {
-    let permit = match pass.generation_permit.take() {
-        Some(permit) => permit,
-        None => {
-            let asked = Instant::now();
-            let permit = pass.cx.generations.permit(&pass.admin_api, pass.connection.generations, &desired.namespace).await;
-            if asked.elapsed() > SHORT_WAIT {
-                pass.generation_permit = Some(permit);
-                seen.is_stale(place);
-                return Ok(Write::Waited);
-            }
-            permit
-        }
-    };
-    if take_turn(Operation::CreateJsonWebKeySet, place, seen, pass).await?.is_waiting() {
-        pass.generation_permit = Some(permit);
+    if pass.generation.is_none() {
+        let asking = Asking { limit: pass.connection.generations, ..pass.asking.clone() };
+        pass.generation = pass.cx.generations.try_take(&asking);
+    }
+    if pass.generation.is_none() {
+        pass.wait_for_generation().await?;
+        return Ok(Write::Waited);
+    }
+    if take_turn(Operation::CreateJsonWebKeySet, pass).await?.is_waiting() {
         return Ok(Write::Waited);
     }
     let set = set_in(place, desired);
-    let created = write(pass, place == Place::Live, async |client| client.create_json_web_key_set(&set, request).await).await;
-    drop(permit);
+    let is_private = place == Place::Live;
+    let created =
+        write(pass, Operation::CreateJsonWebKeySet, is_private, async |client| client.create_json_web_key_set(&set, request).await).await;
+    pass.generation = None;
     match created {
         Ok(answer) => seen.key_was_created(place, answer.value, answer.date, pass.now()),
         Err(PassError::CallAdminApi(error)) if error.is_conflict() => note_existing(place, &request.kid, desired, seen, pass)?,
@@ -195,13 +191,12 @@ async fn create(
     Ok(Write::Goes)
 }
 
-/// Waits until the server may be asked for a write. After a long wait the set is looked at once more, with the turn kept.
-async fn take_turn(operation: Operation, place: Place, seen: &mut Observed, pass: &mut Pass<'_>) -> Result<Write, PassError> {
+/// Waits until the server may be asked for a write. After a long wait it is decided again, with the turn kept.
+async fn take_turn(operation: Operation, pass: &mut Pass<'_>) -> Result<Write, PassError> {
     if pass.reserved.is_none() {
         let asked = Instant::now();
         pass.reserved = Some(pass.connection.client.reserve(operation).await?);
         if asked.elapsed() > SHORT_WAIT {
-            seen.is_stale(place);
             return Ok(Write::Waited);
         }
     }
@@ -209,13 +204,14 @@ async fn take_turn(operation: Operation, place: Place, seen: &mut Observed, pass
 }
 
 async fn put(place: Place, key: &Jwk, desired: &Desired, seen: &mut Observed, pass: &mut Pass<'_>) -> Result<Write, PassError> {
-    if take_turn(Operation::SetJsonWebKey, place, seen, pass).await?.is_waiting() {
+    if take_turn(Operation::SetJsonWebKey, pass).await?.is_waiting() {
         return Ok(Write::Waited);
     }
     let kid = key.kid().unwrap_or_default();
     let set = set_in(place, desired);
     let is_private = key.is_private() && place == Place::Live;
-    match (write(pass, is_private, async |client| client.set_json_web_key(&set, kid, key).await).await, place) {
+    let put = write(pass, Operation::SetJsonWebKey, is_private, async |client| client.set_json_web_key(&set, kid, key).await).await;
+    match (put, place) {
         (Ok(answer), Place::Live) => seen.key_was_written(answer.value, answer.date, pass.now()),
         (Ok(answer), Place::Staged) => seen.key_was_staged(answer.value, answer.date, pass.now()),
         // A race with another writer: read the set again and decide again.
@@ -228,11 +224,14 @@ async fn put(place: Place, key: &Jwk, desired: &Desired, seen: &mut Observed, pa
 /// Sends one write. From before it is sent until it is answered, it counts as in flight.
 async fn write<T>(
     pass: &mut Pass<'_>,
+    operation: Operation,
     private: bool,
     call: impl AsyncFnOnce(&hydra::Client) -> Result<T, hydra::Error>,
 ) -> Result<T, PassError> {
     pass.require_leadership()?;
-    let before = pass.cx.writes.begin(&pass.remote, late_answers(pass.connection.timeout));
+    let generates_key = operation.generates_key();
+    let timeout = if generates_key { pass.connection.generation_timeout } else { pass.connection.request_timeout };
+    let before = pass.cx.writes.begin(&pass.remote, generates_key, late_answers(timeout));
     let client = pass.reserved.take().unwrap_or_else(|| pass.connection.client.clone());
     let answer = call(&client).await;
     let may_land_later = answer.as_ref().is_err_and(hydra::Error::may_have_taken_effect);

@@ -11,7 +11,7 @@ use futures::channel::mpsc::UnboundedSender;
 use crate::{
     api::{AdminApi, AdminApiSpec, Reason},
     hydra,
-    lifecycle::limits::DEFAULT_TIMEOUT,
+    lifecycle::limits::DEFAULT_GENERATION_TIMEOUT,
 };
 
 /// How often a set is compared when the AdminApi does not say.
@@ -25,7 +25,12 @@ const BETWEEN_QUESTIONS: Duration = Duration::from_secs(5);
 /// One admin API that can be called.
 pub(super) struct Connection {
     pub(super) client: hydra::Client,
-    pub(super) timeout: Duration,
+    /// How long the generation of a key may take.
+    pub(super) generation_timeout: Duration,
+    /// How long any other request may take.
+    pub(super) request_timeout: Duration,
+    /// How many passes may be under way at the same time.
+    pub(super) concurrency: usize,
     /// How many keys may be generated at the same time.
     pub(super) generations: usize,
     /// What it was made from; a change of any of it makes a new one.
@@ -87,11 +92,11 @@ impl Connections {
         self.lock().get(name).map(|(state, _)| state.clone())
     }
 
-    /// The longest that a request to any of them may take, and not less than usual: it may have been longer a moment ago.
+    /// The longest that the generation of a key at any of them may take, and not less than usual: it may have been longer a moment ago.
     pub(super) fn longest_timeout(&self) -> Duration {
         let states = self.lock();
-        let timeouts = states.values().filter_map(|(state, _)| state.as_ref().ok()).map(|connection| connection.timeout);
-        timeouts.fold(DEFAULT_TIMEOUT, Duration::max)
+        let timeouts = states.values().filter_map(|(state, _)| state.as_ref().ok()).map(|connection| connection.generation_timeout);
+        timeouts.fold(DEFAULT_GENERATION_TIMEOUT, Duration::max)
     }
 
     /// Stores what an AdminApi's reconcile found, and tells the sets if it makes a difference for them.

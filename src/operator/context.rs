@@ -18,8 +18,8 @@ use kube::{
 };
 
 use super::{
-    connections::Connections, departed::Departed, generations::Generations, lease::Leadership, memory::Memory, metrics::Metrics,
-    shard::Shard,
+    changes::Changes, connections::Connections, departed::Departed, lease::Leadership, memory::Memory, metrics::Metrics, repairs::Repairs,
+    shard::Shard, turns::Turns,
 };
 use crate::{
     api::{AdminApi, AdminApiSpec, JsonWebKeySet},
@@ -54,7 +54,12 @@ pub(super) struct Context {
     pub(super) namespaces: Store<PartialObjectMeta<Namespace>>,
     pub(super) departed: Departed,
     pub(super) connections: Connections,
-    pub(super) generations: Generations,
+    /// The turns of passes.
+    pub(super) passes: Turns,
+    /// The turns to have a key generated.
+    pub(super) generations: Turns,
+    pub(super) changes: Changes,
+    pub(super) repairs: Repairs,
     pub(super) memory: Memory,
     pub(super) writes: Writes,
     /// When this process started: before, another one may have been writing.
@@ -97,8 +102,10 @@ pub(super) struct Writes {
 /// The writes to one set.
 #[derive(Clone, Copy, Default)]
 pub(super) struct SetWrites {
-    /// Until when a write that was not answered may still take effect.
+    /// Until when a write that was not answered may still take effect, one that generates a key aside.
     pub(super) in_flight_until: Option<Instant>,
+    /// Until when the generation of a key that was not answered may still take effect.
+    pub(super) generating_until: Option<Instant>,
     /// When a write was last not answered.
     pub(super) unanswered: Option<Instant>,
     /// When a private key was last written.
@@ -107,11 +114,12 @@ pub(super) struct SetWrites {
 
 impl Writes {
     /// A write is about to be sent. Until it is answered, it counts as in flight for `late_answers`. Answers what was known before it.
-    pub(super) fn begin(&self, set: &RemoteSet, late_answers: Duration) -> SetWrites {
+    pub(super) fn begin(&self, set: &RemoteSet, generates_key: bool, late_answers: Duration) -> SetWrites {
         let before = self.seen(set);
         let now = Instant::now();
         self.change(set, |writes| {
-            writes.in_flight_until = Some(now + late_answers);
+            let until = if generates_key { &mut writes.generating_until } else { &mut writes.in_flight_until };
+            *until = Some(now + late_answers).max(*until);
             writes.unanswered = Some(now);
         });
         before
@@ -136,7 +144,8 @@ impl Writes {
     pub(super) fn are_any_in_flight(&self) -> bool {
         let now = Instant::now();
         let sets = self.sets.lock().unwrap_or_else(PoisonError::into_inner);
-        sets.values().any(|writes| writes.in_flight_until.is_some_and(|until| now < until))
+        let late = |writes: &SetWrites| writes.in_flight_until.max(writes.generating_until);
+        sets.values().any(|writes| late(writes).is_some_and(|until| now < until))
     }
 
     fn change(&self, set: &RemoteSet, change: impl FnOnce(&mut SetWrites)) {

@@ -20,7 +20,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::{Api, Resource as _, ResourceExt as _, core::DeserializeGuard, runtime::watcher};
 use tracing::Instrument as _;
 
-use super::{context::Context, error::PassError, kubernetes::call, reconcile, span};
+use super::{admission, context::Context, error::PassError, kubernetes::call, reconcile, span};
 use crate::api::{FINALIZER, JsonWebKeySet};
 
 /// The resources that are gone although they were held, by UID.
@@ -134,5 +134,9 @@ async fn try_clean_up(resource: &JsonWebKeySet, cx: &Context) -> Result<(), Pass
     if !deleted.finalizers().iter().any(|finalizer| finalizer == FINALIZER) {
         deleted.finalizers_mut().push(FINALIZER.to_owned());
     }
-    reconcile::reconcile_resource(Arc::new(deleted), cx).await.map(drop)
+    let turn = match admission::of(&deleted, cx) {
+        Some(asking) => cx.passes.take(&asking).await,
+        None => None,
+    };
+    Box::pin(reconcile::reconcile_resource(Arc::new(deleted), turn, cx)).await.map(drop)
 }

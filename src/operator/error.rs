@@ -38,6 +38,9 @@ pub(super) enum PassError {
     /// Another process may lead by now, or another operator has the resource.
     #[error("this process may not write any more: another one leads, or the resource is another operator's now")]
     KeepLeading,
+    /// The resource was changed, or the process ends, while a pass waited for its turn.
+    #[error("the resource was changed while this pass waited for its turn: it is looked at again")]
+    Overtake,
     /// The plan asks for more and more.
     #[error("the steps for set {set} came to no end: please report this with the operator's log")]
     ReachFixedPoint { set: String },
@@ -66,7 +69,7 @@ impl PassError {
                 };
                 (Reason::KubernetesUnavailable, format!("cannot {action}{status}"), false)
             }
-            Self::KeepLeading => (Reason::InternalError, self.to_string(), false),
+            Self::KeepLeading | Self::Overtake => (Reason::InternalError, self.to_string(), false),
             Self::ReachFixedPoint { .. } => (Reason::NoFixedPoint, self.to_string(), false),
             Self::CreateHiddenKey { .. } => (Reason::AdminApiRefused, self.to_string(), true),
             Self::AwaitKubernetes { .. } => (Reason::KubernetesUnavailable, self.to_string(), false),

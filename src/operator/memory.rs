@@ -33,6 +33,15 @@ pub(super) struct KnownSource {
     pub(super) state: SourceState,
 }
 
+/// A resource that needs no pass for a while.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Rest {
+    /// When it needs one by itself.
+    pub(super) until: Instant,
+    /// Whether everything was as planned when it came to rest, and not only could not be helped.
+    pub(super) is_settled: bool,
+}
+
 #[derive(Default)]
 struct Remembered {
     latest: Option<Arc<JsonWebKeySet>>,
@@ -46,6 +55,8 @@ struct Remembered {
     is_elsewhere: bool,
     waits_since: Option<Instant>,
     joined: Option<Instant>,
+    wishes: u64,
+    rest: Option<Rest>,
     turn: Arc<tokio::sync::Mutex<()>>,
 }
 
@@ -138,6 +149,37 @@ impl Memory {
     /// The resource changed, and waits for its reconcile.
     pub(super) fn note_waiting(&self, uid: &str) {
         self.lock().entry(uid.to_owned()).or_default().waits_since.get_or_insert_with(Instant::now);
+        self.disturb(uid);
+    }
+
+    /// Something happened that only a pass can answer: the resource is not at rest any more.
+    pub(super) fn disturb(&self, uid: &str) {
+        if let Some(remembered) = self.lock().get_mut(uid) {
+            remembered.wishes += 1;
+            remembered.rest = None;
+        }
+    }
+
+    /// A pass begins, and answers everything that happened before. Answers what [`comes_to_rest`](Self::comes_to_rest) has to be told.
+    pub(super) fn begins(&self, uid: &str) -> u64 {
+        self.lock().get_mut(uid).map_or(0, |remembered| {
+            remembered.rest = None;
+            remembered.wishes
+        })
+    }
+
+    /// A pass that began with `wishes` is over: nothing is to be done before `rest` ends, unless something happened meanwhile.
+    pub(super) fn comes_to_rest(&self, uid: &str, wishes: u64, rest: Rest) {
+        if let Some(remembered) = self.lock().get_mut(uid)
+            && remembered.wishes == wishes
+        {
+            remembered.rest = Some(rest);
+        }
+    }
+
+    /// The rest of a resource; `None` if it needs a pass.
+    pub(super) fn rest(&self, uid: &str) -> Option<Rest> {
+        self.lock().get(uid).and_then(|remembered| remembered.rest)
     }
 
     /// How long it waited.

@@ -1,7 +1,9 @@
 //! The shell: watch, observe, apply, publish, report. It decides nothing; every decision is a question to [`crate::lifecycle`].
 
 mod admin_api;
+mod admission;
 mod apply;
+mod changes;
 mod claims;
 mod connections;
 mod context;
@@ -9,14 +11,15 @@ mod credentials;
 mod departed;
 mod error;
 mod finalizer;
-mod generations;
 mod kubernetes;
 mod lease;
 mod memory;
 mod metrics;
 mod pass;
 mod permissions;
+mod queue;
 mod reconcile;
+mod repairs;
 mod report;
 mod run;
 mod shard;
@@ -24,6 +27,7 @@ mod sources;
 mod span;
 mod targets;
 mod triggers;
+mod turns;
 mod unparsable;
 mod watch;
 

@@ -1,7 +1,8 @@
 //! One pass over one resource: look, take every step that is due, each answer folded in before the next is asked for.
 
-use std::{collections::btree_map::Entry, sync::Arc};
+use std::{collections::btree_map::Entry, sync::Arc, time::Duration};
 
+use futures::future::{self, Either};
 use jiff::Timestamp;
 use kube::{ResourceExt as _, core::DeserializeGuard, runtime::reflector::ObjectRef};
 
@@ -10,8 +11,8 @@ use super::{
     connections::Connection,
     context::{Context, RemoteSet, to_timestamp},
     error::PassError,
-    generations::GenerationPermit,
     sources, targets,
+    turns::{Asking, Turn},
 };
 use crate::{
     api::JsonWebKeySet,
@@ -38,12 +39,16 @@ pub(super) struct Pass<'cx> {
     pub(super) refused_kid: Option<String>,
     /// Whether somebody else wrote the resource meanwhile.
     pub(super) was_overtaken: bool,
+    /// Its turn at the admin API; `None` while it waits for something else.
+    pub(super) turn: Option<Turn>,
+    /// What it asked for to get it.
+    pub(super) asking: Asking,
     /// The turn to have a key generated, while the pass looks again before it uses it.
-    pub(super) generation_permit: Option<GenerationPermit>,
+    pub(super) generation: Option<Turn>,
     /// The client whose next write need not wait, while the pass looks again before it uses it.
     pub(super) reserved: Option<hydra::Client>,
     /// How long the server asked to wait after a failure.
-    pub(super) retry_after: Option<std::time::Duration>,
+    pub(super) retry_after: Option<Duration>,
 }
 
 impl Pass<'_> {
@@ -107,6 +112,42 @@ impl Pass<'_> {
         self.cx.memory.note_staged(&self.resource.uid().unwrap_or_default(), is_empty);
     }
 
+    /// Waits for the turn to have a key generated. Meanwhile the pass holds nothing that others need, and ends if the resource is changed:
+    /// what it waits for may not be wanted any more.
+    ///
+    /// # Errors
+    /// [`PassError::Overtake`].
+    pub(super) async fn wait_for_generation(&mut self) -> Result<(), PassError> {
+        self.reserved = None;
+        self.turn = None;
+        let asking = Asking { limit: self.connection.generations, ..self.asking.clone() };
+        let uid = self.resource.uid().unwrap_or_default();
+        let waiting = self.cx.changes.of(&uid);
+        let turns = async {
+            let generation = self.cx.generations.take(&asking).await?;
+            Some((generation, self.cx.passes.take(&self.asking).await?))
+        };
+        let (generation, turn) = match future::select(std::pin::pin!(turns), std::pin::pin!(waiting.changed())).await {
+            Either::Left((Some(turns), _)) => turns,
+            Either::Left((None, _)) | Either::Right(_) => return Err(PassError::Overtake),
+        };
+        drop(waiting);
+        (self.generation, self.turn) = (Some(generation), Some(turn));
+        Ok(())
+    }
+
+    /// Waits for so long, and for its turn after that. Meanwhile it holds nothing that others need.
+    ///
+    /// # Errors
+    /// [`PassError::Overtake`] if the process ends.
+    pub(super) async fn pause(&mut self, wait: Duration) -> Result<(), PassError> {
+        self.reserved = None;
+        self.turn = None;
+        tokio::time::sleep(wait).await;
+        self.turn = Some(self.cx.passes.take(&self.asking).await.ok_or(PassError::Overtake)?);
+        Ok(())
+    }
+
     async fn observe(&self, desired: &Desired) -> Result<Observed, PassError> {
         let record = self.resource.status.as_ref().map(Record::from_status).unwrap_or_default();
         let mut seen = Observed::new(record);
@@ -135,6 +176,7 @@ impl Pass<'_> {
     fn note_writes(&self, seen: &mut Observed) {
         let (writes, now) = (self.cx.writes.seen(&self.remote), self.now());
         seen.in_flight_until = writes.in_flight_until.map(|instant| to_timestamp(instant, now));
+        seen.generating_until = writes.generating_until.map(|instant| to_timestamp(instant, now));
         seen.private_written_at = writes.private_written.map(|instant| to_timestamp(instant, now));
         seen.answered_since = to_timestamp(writes.unanswered.unwrap_or(self.cx.started), now);
         // Another process may have worked on it before: this one's predecessor, or another shard's.
@@ -144,18 +186,23 @@ impl Pass<'_> {
             None if self.cx.predecessor_was_done || self.cx.memory.is_new_here(&uid) => None,
             None => Some(self.cx.started),
         };
-        seen.unknown_until = ours_since.map(|since| to_timestamp(since + late_answers(self.connection.timeout), now));
+        let until = |timeout| ours_since.map(|since| to_timestamp(since + late_answers(timeout), now));
+        seen.unknown_until = until(self.connection.request_timeout);
+        seen.unknown_generation_until = until(self.connection.generation_timeout);
     }
 
     fn failed(&mut self, error: &PassError, step_was_due: bool) -> Outcome {
         let call = error.call();
-        tracing::warn!(operation = call.map(|call| call.operation().as_str()), kid = call.and_then(|call| call.kid()), %error, "a pass failed");
+        // It was changed, or is gone: it is read again before anything else happens.
+        self.was_overtaken =
+            matches!(error.kubernetes_code(), Some(404 | 409)) || matches!(error, PassError::KeepLeading | PassError::Overtake);
+        if !matches!(error, PassError::Overtake) {
+            tracing::warn!(operation = call.map(|call| call.operation().as_str()), kid = call.and_then(|call| call.kid()), %error, "a pass failed");
+        }
         if call.is_some() {
             self.cx.connections.suspect(&self.admin_api);
         }
         self.retry_after = error.retry_after();
-        // It was changed, or is gone: it is read again before anything else happens.
-        self.was_overtaken = matches!(error.kubernetes_code(), Some(404 | 409)) || matches!(error, PassError::KeepLeading);
         Outcome::Failed(error.failure(step_was_due))
     }
 }

@@ -8,19 +8,23 @@ use std::{
 
 use futures::FutureExt as _;
 use jiff::Timestamp;
-use kube::{Api, Resource as _, ResourceExt as _, core::DeserializeGuard, runtime::controller::Action};
+use kube::{Api, Resource as _, ResourceExt as _, runtime::controller::Action};
 use tracing::Instrument as _;
 
 use super::{
+    admission::{self, Watched},
     claims::{self, Surroundings},
     connections::{self, Unconnected},
     context::{Context, RemoteSet},
     error::PassError,
     finalizer,
     kubernetes::call,
+    memory::Rest,
     metrics::{Ending, Kind},
     pass::Pass,
-    report, span, targets, unparsable,
+    repairs, report, span, targets,
+    turns::Turn,
+    unparsable,
 };
 use crate::{
     api::{AdminApi, FINALIZER, JsonWebKeySet, Reason},
@@ -34,22 +38,37 @@ const CLAIMS_ARE_READ: Duration = Duration::from_secs(30);
 /// Added to what falls due, so that it is due for sure, and so that nothing is asked without a pause.
 const SOON: Duration = Duration::from_secs(1);
 
-/// Runs one reconcile and contains its panics: one resource must not stop the others.
-pub(super) async fn reconcile(guard: Arc<DeserializeGuard<JsonWebKeySet>>, cx: Arc<Context>) -> Result<Action, std::convert::Infallible> {
+/// Runs one reconcile: what needs no pass, then the wait for a turn, then the pass. Panics are contained: one resource must not stop the
+/// others. Until it has its turn it holds next to nothing.
+pub(super) async fn reconcile(guard: Arc<Watched>, cx: Arc<Context>) -> Result<Action, std::convert::Infallible> {
     let uid = guard.meta().uid.clone().unwrap_or_default();
     let _turn = cx.memory.turn(&uid).await;
     if cx.departed.holds(&uid) || !cx.leadership.may_write() {
         return Ok(Action::await_change());
     }
+    if let Some(action) = Box::pin(repairs::repair(&guard, &cx)).await {
+        return Ok(action);
+    }
+    let turn = admission::admit(&guard, &cx).await;
+    let Some(guard) = admission::latest(&guard, &cx) else { return Ok(Action::await_change()) };
+    if cx.departed.holds(&uid) || !cx.leadership.may_write() {
+        return Ok(Action::await_change());
+    }
+    Ok(Box::pin(work(&guard, turn, &cx)).await)
+}
+
+/// Works on a resource whose turn it is.
+async fn work(guard: &Watched, turn: Option<Turn>, cx: &Context) -> Action {
+    let uid = guard.meta().uid.clone().unwrap_or_default();
     if let Some(waited) = cx.memory.take_waiting(&uid) {
         cx.metrics.waited_in_queue(waited);
     }
     let started = Instant::now();
-    let span = span::of_json_web_key_set(guard.as_ref());
-    let result = AssertUnwindSafe(reconcile_guarded(&guard, &cx)).catch_unwind().instrument(span.clone()).await;
+    let span = span::of_json_web_key_set(guard);
+    let result = AssertUnwindSafe(reconcile_guarded(guard, turn, cx)).catch_unwind().instrument(span.clone()).await;
     let _told_of_it = span.entered();
     cx.metrics.reconciled(Kind::JsonWebKeySet, Ending::of(&result), started.elapsed());
-    Ok(match result {
+    match result {
         Ok(Ok(action)) => action,
         // It was deleted meanwhile: there is nobody to tell.
         Ok(Err(error)) if error.kubernetes_code() == Some(404) => Action::requeue(OVERTAKEN),
@@ -61,10 +80,10 @@ pub(super) async fn reconcile(guard: Arc<DeserializeGuard<JsonWebKeySet>>, cx: A
             tracing::error!("a reconcile panicked: this is a defect of the operator, please report it");
             Action::requeue(cx.memory.pause(&uid))
         }
-    })
+    }
 }
 
-async fn reconcile_guarded(guard: &DeserializeGuard<JsonWebKeySet>, cx: &Context) -> Result<Action, PassError> {
+async fn reconcile_guarded(guard: &Watched, turn: Option<Turn>, cx: &Context) -> Result<Action, PassError> {
     // One that cannot be read is looked at by all: it may own a set, and each has to know of it.
     if guard.0.is_ok() && !cx.is_ours(guard.labels()) {
         cx.memory.leave(&guard.meta().uid.clone().unwrap_or_default());
@@ -82,14 +101,14 @@ async fn reconcile_guarded(guard: &DeserializeGuard<JsonWebKeySet>, cx: &Context
     match &guard.0 {
         Err(invalid) => unparsable::tell(invalid, cx).await,
         Ok(cached) => match latest(cached, cx).await? {
-            Some(resource) => reconcile_resource(resource, cx).await,
+            Some(resource) => reconcile_resource(resource, turn, cx).await,
             None => Ok(Action::await_change()),
         },
     }
 }
 
-/// Brings the remote set of a resource to what it asks for, and says so.
-pub(super) async fn reconcile_resource(resource: Arc<JsonWebKeySet>, cx: &Context) -> Result<Action, PassError> {
+/// Brings the remote set of a resource to what it asks for, and says so. Without a turn at its AdminApi it does what needs none.
+pub(super) async fn reconcile_resource(resource: Arc<JsonWebKeySet>, turn: Option<Turn>, cx: &Context) -> Result<Action, PassError> {
     if resource.meta().deletion_timestamp.is_some() && !resource.finalizers().iter().any(|finalizer| finalizer == FINALIZER) {
         return Ok(Action::await_change());
     }
@@ -133,6 +152,12 @@ pub(super) async fn reconcile_resource(resource: Arc<JsonWebKeySet>, cx: &Contex
         None => return Ok(Action::requeue(Duration::from_secs(5))),
     };
     span::is_about(&desired.set);
+    let (Some(turn), Some(asking)) = (turn.filter(|turn| turn.is_at(name)), admission::of(&resource, cx)) else {
+        // Its AdminApi has become usable since the look before.
+        return Ok(Action::requeue(Duration::ZERO));
+    };
+    let wishes = cx.memory.begins(&resource.uid().unwrap_or_default());
+    cx.repairs.close(&resource.uid().unwrap_or_default(), Instant::now());
     let remote = RemoteSet::new(&admin_api.spec, &desired.set);
     let mut pass = Pass {
         cx,
@@ -142,7 +167,9 @@ pub(super) async fn reconcile_resource(resource: Arc<JsonWebKeySet>, cx: &Contex
         resource,
         notices: Vec::new(),
         refused_kid: None,
-        generation_permit: None,
+        turn: Some(turn),
+        asking,
+        generation: None,
         reserved: None,
         retry_after: None,
         was_overtaken: false,
@@ -159,19 +186,23 @@ pub(super) async fn reconcile_resource(resource: Arc<JsonWebKeySet>, cx: &Contex
     report::publish_events(&pass.resource, &desired.set, &pass.notices, cx).await;
 
     let uid = pass.resource.uid().unwrap_or_default();
-    if let Outcome::Failed(_) = outcome {
+    let is_settled = !matches!(outcome, Outcome::Failed(_)) && !seen.as_ref().is_some_and(Observed::has_failed_targets);
+    let after = if is_settled {
+        cx.memory.reset_pause(&uid);
+        let wake = seen.and_then(|seen| lifecycle::wake(&desired, &seen, pass.now()));
+        until_next_look(wake, connections::resync(&admin_api.spec), pass.now())
+    } else {
         let pause = cx.memory.pause(&uid);
-        return Ok(Action::requeue(pass.retry_after.map_or(pause, |asked| asked.max(pause))));
-    }
-    if seen.as_ref().is_some_and(Observed::has_failed_targets) {
-        return Ok(Action::requeue(cx.memory.pause(&uid)));
-    }
-    cx.memory.reset_pause(&uid);
-    let resync = connections::resync(&admin_api.spec);
-    let now = pass.now();
-    let wake = seen.and_then(|seen| lifecycle::wake(&desired, &seen, now));
+        pass.retry_after.map_or(pause, |asked| asked.max(pause))
+    };
+    cx.memory.comes_to_rest(&uid, wishes, Rest { until: Instant::now() + after, is_settled });
+    Ok(Action::requeue(after))
+}
+
+/// How long nothing has to be done: until something falls due, at most until the resync.
+fn until_next_look(wake: Option<Timestamp>, resync: Duration, now: Timestamp) -> Duration {
     let until_wake = wake.map(|wake| Duration::try_from(wake.duration_since(now)).unwrap_or_default() + SOON);
-    Ok(Action::requeue(until_wake.map_or(resync, |until| until.min(resync))))
+    until_wake.map_or(resync, |until| until.min(resync))
 }
 
 /// The resource as it is: the watched one if it is what this process last read or wrote, else read again. A watch may lag behind our own

@@ -24,25 +24,30 @@ use kube::{
 
 use super::{
     admin_api,
+    changes::Changes,
     connections::Connections,
     context::{Context, Writes},
     departed::{self, Departed},
-    generations::Generations,
     lease::{Election, Leadership, LeaseSettings, LostLease, Predecessor},
     memory::Memory,
     metrics::Metrics,
     reconcile,
+    repairs::Repairs,
     shard::Shard,
-    triggers, watch,
+    triggers,
+    turns::Turns,
+    watch,
 };
 use crate::{
-    api::{ADMIN_API_LABEL, AdminApi, CaRefKind, FIELD_MANAGER, IMPORT_LABEL, JsonWebKeySet, MANAGED_BY_LABEL},
+    api::{ADMIN_API_LABEL, AdminApi, CaRefKind, FIELD_MANAGER, IMPORT_LABEL, JsonWebKeySet, MANAGED_BY_LABEL, TargetKind},
     lifecycle::{claim, limits::late_answers},
     serve::Readiness,
 };
 
-/// How many resources are worked on at once.
-const CONCURRENCY: u16 = 16;
+/// As many reconciles at once as ask for it: what is scarce is waited for in `turns.rs`, where a wait holds nothing.
+const UNLIMITED: u16 = 0;
+/// How many resources that are gone are cleaned up after at once. Each holds a turn at its AdminApi only while it is worked on.
+const CLEANUPS: usize = 256;
 
 /// What the operator is told when it starts.
 #[derive(Clone, Debug, Default)]
@@ -124,7 +129,10 @@ async fn operate(
         secrets: secrets.clone(),
         imports,
         namespaces: namespaces.clone(),
-        generations: Generations::default(),
+        passes: Turns::default(),
+        generations: Turns::default(),
+        changes: Changes::default(),
+        repairs: Repairs::default(),
         departed: Departed::new(noticed),
         connections: Connections::new(changed, suspected),
         memory: Memory::default(),
@@ -169,6 +177,8 @@ async fn operate(
                 if !gone.departed.holds(&uid) {
                     gone.memory.forget(&uid);
                 }
+                gone.repairs.forget(&uid);
+                gone.changes.note(&uid);
                 // Another resource may have waited for its set.
                 let _ = freed.unbounded_send(resource.clone());
             }
@@ -185,7 +195,9 @@ async fn operate(
         .inspect_ok(move |resource| {
             // What is gone gets no reconcile, and nothing is remembered of it.
             if waiting.sets.get(&ObjectRef::from_obj(resource)).is_some_and(|found| found.uid() == resource.uid()) {
-                waiting.memory.note_waiting(&resource.uid().unwrap_or_default());
+                let uid = resource.uid().unwrap_or_default();
+                waiting.memory.note_waiting(&uid);
+                waiting.changes.note(&uid);
             }
         });
     let removed = cx.clone();
@@ -199,12 +211,12 @@ async fn operate(
         .predicate_filter(predicates::generation, PredicateConfig::default());
 
     let set_controller = Controller::for_stream(set_triggers, sets.clone())
-        .with_config(ControllerConfig::default().concurrency(CONCURRENCY))
-        .owns_stream(triggers::unknown(config_map_events, cx.clone()))
-        .owns_stream(triggers::unknown(secret_events, cx.clone()))
-        .watches_stream(import_events, triggers::importers(sets.clone()))
-        .watches_stream(namespace_events, triggers::inhabitants(sets.clone()))
-        .reconcile_on(triggers::users_of(changes, sets.clone()))
+        .with_config(ControllerConfig::default().concurrency(UNLIMITED))
+        .owns_stream(triggers::edited(config_map_events, TargetKind::ConfigMap, cx.clone()))
+        .owns_stream(triggers::edited(secret_events, TargetKind::Secret, cx.clone()))
+        .watches_stream(import_events, triggers::importers(cx.clone()))
+        .watches_stream(namespace_events, triggers::inhabitants(cx.clone()))
+        .reconcile_on(triggers::users_of(changes, cx.clone()))
         .reconcile_on(triggers::rivals_of(freed_sets, cx.clone()))
         .graceful_shutdown_on(shutdown.clone())
         .run(reconcile::reconcile, |_, error, _| match *error {}, cx.clone())
@@ -218,7 +230,7 @@ async fn operate(
     let ca_events =
         watcher(Api::<PartialObjectMeta<ConfigMap>>::namespaced(client.clone(), &namespace), labelled).default_backoff().touched_objects();
     let admin_api_controller = Controller::for_stream(admin_api_triggers, admin_apis.clone())
-        .with_config(ControllerConfig::default().concurrency(CONCURRENCY))
+        .with_config(ControllerConfig::default().concurrency(UNLIMITED))
         .watches_stream(token_events, triggers::readers(admin_apis.clone(), CaRefKind::Secret))
         .watches_stream(ca_events, triggers::readers(admin_apis.clone(), CaRefKind::ConfigMap))
         .reconcile_on(users_changed.map(|name| ObjectRef::<DeserializeGuard<AdminApi>>::new(&name)))
@@ -228,7 +240,7 @@ async fn operate(
         .for_each(async |result| tell(result.err()));
 
     let (abandoned, ending) = (cx.clone(), shutdown.clone());
-    let cleanups = departures.take_until(shutdown.clone()).for_each_concurrent(usize::from(CONCURRENCY), async |resource| {
+    let cleanups = departures.take_until(shutdown.clone()).for_each_concurrent(CLEANUPS, async |resource| {
         departed::clean_up(resource.clone(), ending.clone(), &abandoned).await;
         let _ = set_is_free.unbounded_send(DeserializeGuard(Ok(resource.as_ref().clone())));
     });
@@ -247,7 +259,12 @@ async fn operate(
         }
         future::pending::<()>().await;
     };
-    let work = future::join3(set_controller, admin_api_controller, cleanups);
+    let closing = async {
+        shutdown.clone().await;
+        cx.passes.close();
+        cx.generations.close();
+    };
+    let work = future::join4(set_controller, admin_api_controller, cleanups, closing);
     future::select(Box::pin(work), Box::pin(became_ready)).await;
     metrics.ends();
     tracing::info!("the passes in progress are over");

@@ -109,6 +109,24 @@ where
     objects.into_iter().map(move |object| TargetId { kind, namespace: object.namespace().unwrap_or_default(), name: object.name_any() })
 }
 
+/// What is where the target should be, read in any case and not remembered.
+pub(super) async fn look(resource: &JsonWebKeySet, id: &TargetId, cx: &Context) -> Result<TargetState, PassError> {
+    let owner = resource.uid().unwrap_or_default();
+    match id.kind {
+        TargetKind::ConfigMap => read::<ConfigMap>(id, &owner, cx).await,
+        TargetKind::Secret => read::<Secret>(id, &owner, cx).await,
+    }
+}
+
+/// Remembers a target as it was found.
+pub(super) fn remember(resource: &JsonWebKeySet, id: &TargetId, state: &TargetState, cx: &Context) {
+    let held = match state {
+        TargetState::Held(held) => Some(held.clone()),
+        TargetState::Absent | TargetState::Foreign | TargetState::Failed { .. } => None,
+    };
+    cx.memory.remember_target(&resource.uid().unwrap_or_default(), id, held);
+}
+
 /// Writes the target and answers what is there now. A refusal is an answer too: it must not keep other targets from being written.
 pub(super) async fn write(
     resource: &JsonWebKeySet,
@@ -117,11 +135,22 @@ pub(super) async fn write(
     replaces: Option<&HeldTarget>,
     cx: &Context,
 ) -> TargetState {
-    let written = match id.kind {
+    let written = try_write(resource, id, content, replaces, cx).await;
+    settle(resource, id, written, cx)
+}
+
+/// Writes the target and answers what is there now, which is not remembered.
+pub(super) async fn try_write(
+    resource: &JsonWebKeySet,
+    id: &TargetId,
+    content: &TargetContent,
+    replaces: Option<&HeldTarget>,
+    cx: &Context,
+) -> Result<TargetState, PassError> {
+    match id.kind {
         TargetKind::ConfigMap => write_kind::<ConfigMap>(resource, id, content, replaces, cx).await,
         TargetKind::Secret => write_kind::<Secret>(resource, id, content, replaces, cx).await,
-    };
-    settle(resource, id, written, cx)
+    }
 }
 
 /// Deletes the target if it still is the object with this UID, and answers what is there now.
@@ -160,11 +189,7 @@ fn settle(resource: &JsonWebKeySet, id: &TargetId, state: Result<TargetState, Pa
             return TargetState::Failed { why: error.failure(true).message, last };
         }
     };
-    let held = match &state {
-        TargetState::Held(held) => Some(held.clone()),
-        _ => None,
-    };
-    cx.memory.remember_target(&uid, id, held);
+    remember(resource, id, &state, cx);
     state
 }
 
@@ -193,11 +218,7 @@ where
         (Some(watched), _) if !is_controlled_by(&watched.metadata, &owner) => TargetState::Foreign,
         _ => read::<K>(id, &owner, cx).await?,
     };
-    let held = match &state {
-        TargetState::Held(held) => Some(held.clone()),
-        _ => None,
-    };
-    cx.memory.remember_target(&owner, id, held);
+    remember(resource, id, &state, cx);
     Ok(state)
 }
 

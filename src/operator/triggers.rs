@@ -16,18 +16,20 @@ use kube::{
 
 use super::{claims, context::Context, credentials, sources, targets};
 use crate::{
-    api::{AdminApi, CaRefKind, JsonWebKeySet},
-    lifecycle::claim,
+    api::{AdminApi, CaRefKind, JsonWebKeySet, TargetKind},
+    lifecycle::{TargetId, claim},
 };
 
-/// Events of targets that tell something new: not the echo of our own writes.
-pub(super) fn unknown<K>(
+/// Events of targets that tell something new: not the echo of our own writes. Each is noted as an edit of the target.
+pub(super) fn edited<K>(
     events: impl Stream<Item = watcher::Result<watcher::Event<PartialObjectMeta<K>>>>,
+    kind: TargetKind,
     cx: Arc<Context>,
 ) -> impl Stream<Item = watcher::Result<PartialObjectMeta<K>>>
 where
     K: Resource<DynamicType = ()> + Clone,
 {
+    let noting = cx.clone();
     let is_new = move |event: &watcher::Event<PartialObjectMeta<K>>| match event {
         watcher::Event::Apply(object) | watcher::Event::InitApply(object) => {
             let metadata = &object.metadata;
@@ -40,17 +42,31 @@ where
         }
         watcher::Event::Delete(_) | watcher::Event::Init | watcher::Event::InitDone => true,
     };
-    events.try_filter(move |event| future::ready(is_new(event))).touched_objects()
+    events.try_filter(move |event| future::ready(is_new(event))).touched_objects().inspect_ok(move |object| {
+        let Some(owner) = targets::controller_uid(&object.metadata) else { return };
+        let (namespace, name) = (object.namespace().unwrap_or_default(), object.name_any());
+        noting.repairs.note(owner, TargetId { kind, namespace, name });
+    })
+}
+
+/// A pass is needed over these: what happened concerns more than their targets.
+fn disturbed(sets: Vec<Arc<DeserializeGuard<JsonWebKeySet>>>, cx: &Context) -> Vec<ObjectRef<DeserializeGuard<JsonWebKeySet>>> {
+    let woken = sets.into_iter().map(|set| {
+        cx.memory.disturb(&set.uid().unwrap_or_default());
+        cx.changes.note(&set.uid().unwrap_or_default());
+        ObjectRef::from_obj(set.as_ref())
+    });
+    woken.collect()
 }
 
 /// The sets that use an AdminApi, each time its connection changes.
 pub(super) fn users_of(
     changes: mpsc::UnboundedReceiver<String>,
-    sets: Store<DeserializeGuard<JsonWebKeySet>>,
+    cx: Arc<Context>,
 ) -> impl Stream<Item = ObjectRef<DeserializeGuard<JsonWebKeySet>>> {
     changes.flat_map(move |name| {
-        let users = sets.state_filter(|set| set.0.as_ref().is_ok_and(|set| claim::admin_api_name(set) == name));
-        stream::iter(users.into_iter().map(|set| ObjectRef::from_obj(set.as_ref())).collect::<Vec<_>>())
+        let users = cx.sets.state_filter(|set| set.0.as_ref().is_ok_and(|set| claim::admin_api_name(set) == name));
+        stream::iter(disturbed(users, &cx))
     })
 }
 
@@ -59,28 +75,21 @@ pub(super) fn rivals_of(
     freed: mpsc::UnboundedReceiver<DeserializeGuard<JsonWebKeySet>>,
     cx: Arc<Context>,
 ) -> impl Stream<Item = ObjectRef<DeserializeGuard<JsonWebKeySet>>> {
+    // A rival is not at rest: it was refused.
     freed.flat_map(move |gone| stream::iter(gone.0.map_or_else(|_| Vec::new(), |gone| claims::rivals(&gone, &cx))))
 }
 
 /// The sets of a namespace, whose labels may decide what they may reach.
-pub(super) fn inhabitants(
-    sets: Store<DeserializeGuard<JsonWebKeySet>>,
-) -> impl Fn(PartialObjectMeta<Namespace>) -> Vec<ObjectRef<DeserializeGuard<JsonWebKeySet>>> {
-    move |namespace| {
-        let inhabitants = sets.state_filter(|set| set.namespace() == namespace.metadata.name);
-        inhabitants.into_iter().map(|set| ObjectRef::from_obj(set.as_ref())).collect()
-    }
+pub(super) fn inhabitants(cx: Arc<Context>) -> impl Fn(PartialObjectMeta<Namespace>) -> Vec<ObjectRef<DeserializeGuard<JsonWebKeySet>>> {
+    move |namespace| disturbed(cx.sets.state_filter(|set| set.namespace() == namespace.metadata.name), &cx)
 }
 
 /// The sets that import a key from a Secret.
-pub(super) fn importers(
-    sets: Store<DeserializeGuard<JsonWebKeySet>>,
-) -> impl Fn(PartialObjectMeta<Secret>) -> Vec<ObjectRef<DeserializeGuard<JsonWebKeySet>>> {
+pub(super) fn importers(cx: Arc<Context>) -> impl Fn(PartialObjectMeta<Secret>) -> Vec<ObjectRef<DeserializeGuard<JsonWebKeySet>>> {
     move |secret| {
         let name = secret.metadata.name.clone().unwrap_or_default();
-        let importers = sets
-            .state_filter(|set| set.namespace() == secret.metadata.namespace && set.0.as_ref().is_ok_and(|set| sources::reads(set, &name)));
-        importers.into_iter().map(|set| ObjectRef::from_obj(set.as_ref())).collect()
+        let reads = |set: &JsonWebKeySet| sources::reads(set, &name);
+        disturbed(cx.sets.state_filter(|set| set.namespace() == secret.metadata.namespace && set.0.as_ref().is_ok_and(reads)), &cx)
     }
 }
 

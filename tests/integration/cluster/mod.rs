@@ -13,6 +13,7 @@ mod crash;
 mod crds;
 mod credentials;
 mod deletion;
+mod fairness;
 mod gitops;
 mod histories;
 mod idle;

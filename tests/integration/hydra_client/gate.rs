@@ -21,13 +21,13 @@ fn client(url: &str, limits: Limits) -> Client {
 }
 
 fn generous() -> Limits {
-    Limits { requests_per_second: 10_000, burst: 10_000, concurrency: 64 }
+    Limits { requests_per_second: None, burst: 10_000, concurrency: 64 }
 }
 
 #[tokio::test]
 async fn no_more_requests_are_sent_than_the_rate_allows() {
     let server = Server::always(200, &[], EMPTY).await;
-    let client = client(&server.url, Limits { requests_per_second: 10, burst: 5, concurrency: 64 });
+    let client = client(&server.url, Limits { requests_per_second: Some(10), burst: 5, concurrency: 64 });
     let started = Instant::now();
     for result in join_all((0..20).map(|_| client.get_json_web_key_set("a"))).await {
         result.expect("an answer");
@@ -186,7 +186,7 @@ async fn a_reserved_write_waits_for_nothing() {
         _ => answer(200, &[], EMPTY),
     })
     .await;
-    let client = client(&server.url, Limits { requests_per_second: 1, burst: 2, concurrency: 1 });
+    let client = client(&server.url, Limits { requests_per_second: Some(1), burst: 2, concurrency: 1 });
     let reserved = client.reserve(Operation::DeleteJsonWebKey).await.expect("a turn");
     // The only place is taken: its holder reads, nobody else does.
     reserved.get_json_web_key_set("a").await.expect("an answer");

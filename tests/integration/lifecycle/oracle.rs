@@ -362,9 +362,14 @@ impl Oracle {
         assert!(private.len() == 1 && set.keys[0].is_private(), "Oathkeeper signs with the last of several: {:?}", set.keys);
         let kid = private[0].kid().expect("a kid");
         assert!(!write.spec.revoke.iter().any(|revoked| revoked == kid), "{kid} is revoked and exported");
-        let recorded = write
-            .status
-            .and_then(|status| status.keys.iter().find(|key| key.kid == kid && key.state != KeyState::Planned)?.thumbprint.clone());
+        let recorded = write.status.and_then(|status| {
+            status
+                .keys
+                .iter()
+                .find(|key| key.kid == kid && !matches!(key.state, KeyState::Planned | KeyState::Unmanaged))?
+                .thumbprint
+                .clone()
+        });
         let is_intruder = self.is_foreign(private[0]) && recorded.is_some_and(|known| private[0].public_thumbprint() != Some(known));
         assert!(!is_intruder, "{kid} is exported and is not ours");
         for key in store.sets().values().flatten().filter(|key| id(key) != id(private[0])) {

@@ -23,6 +23,8 @@ pub const STAGED: &str = "shop.payments~next";
 const SLACK: SignedDuration = SignedDuration::from_secs(62);
 /// How long a write without an answer may take to land.
 pub const LATE: i64 = 120;
+/// The same of every write that generates no key.
+pub const LATE_WRITE: i64 = 30;
 
 /// What happens at one step of a pass.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -105,6 +107,7 @@ pub struct World {
     started: Timestamp,
     unanswered: Option<Timestamp>,
     in_flight_until: Option<Timestamp>,
+    generating_until: Option<Timestamp>,
     pub private_written_at: Option<Timestamp>,
     staged_is_empty: bool,
     in_flight: Vec<Unanswered>,
@@ -144,6 +147,7 @@ impl World {
             started: now - SignedDuration::from_secs(10_000),
             unanswered: None,
             in_flight_until: None,
+            generating_until: None,
             private_written_at: None,
             staged_is_empty: false,
             in_flight: Vec::new(),
@@ -265,9 +269,20 @@ impl World {
     pub fn restart(&mut self) {
         self.started = self.now;
         self.in_flight_until = None;
+        self.generating_until = None;
         self.unanswered = None;
         self.private_written_at = None;
         self.staged_is_empty = false;
+    }
+
+    /// A write was sent and not answered: answers for how many seconds it may still land.
+    fn note_unanswered(&mut self, step: &Step) -> i64 {
+        let (until, late) = match step {
+            Step::CreateKey { .. } => (&mut self.generating_until, LATE),
+            _ => (&mut self.in_flight_until, LATE_WRITE),
+        };
+        *until = Some(self.now + SignedDuration::from_secs(late));
+        late
     }
 
     pub fn desired(&self) -> Result<Desired, lifecycle::Refusal> {
@@ -290,7 +305,9 @@ impl World {
         seen.finalizer = self.finalizer;
         seen.is_first_look = !self.finalizer;
         seen.in_flight_until = self.in_flight_until.map(|moment| self.as_read(moment));
-        seen.unknown_until = Some(self.as_read(self.started + SignedDuration::from_secs(LATE)));
+        seen.generating_until = self.generating_until.map(|moment| self.as_read(moment));
+        seen.unknown_until = Some(self.as_read(self.started + SignedDuration::from_secs(LATE_WRITE)));
+        seen.unknown_generation_until = Some(self.as_read(self.started + SignedDuration::from_secs(LATE)));
         seen.answered_since = self.as_read(self.unanswered.unwrap_or(self.started));
         seen.private_written_at = self.private_written_at.map(|moment| self.as_read(moment));
         seen.staged = self.staged_is_empty.then(JwkSet::default);
@@ -382,22 +399,24 @@ impl World {
                     return End::Stopped;
                 }
                 Fault::LostReply | Fault::Late(_) if step.writes_remote() => {
-                    self.in_flight_until = Some(self.now + SignedDuration::from_secs(LATE));
+                    let late = self.note_unanswered(&step);
                     self.unanswered = Some(self.now);
                     self.staged_is_empty = false;
                     match fault {
                         Fault::Late(delay) => {
                             let key = self.prepare(&step, &desired);
-                            let lands = self.now + SignedDuration::from_secs(delay.clamp(1, LATE - 1));
+                            let lands = self.now + SignedDuration::from_secs(delay.clamp(1, late - 1));
                             let (spec, changes) = (self.resource.spec.clone(), self.changes);
                             self.in_flight.push(Unanswered { lands, step, key, spec, changes });
+                            self.in_flight.sort_by_key(|write| write.lands);
                         }
                         _ => {
                             self.take(&step, &desired, &mut seen.clone());
-                            self.in_flight_until = Some(self.now + SignedDuration::from_secs(LATE));
+                            self.note_unanswered(&step);
                         }
                     }
                     seen.in_flight_until = self.in_flight_until.map(|moment| self.as_read(moment));
+                    seen.generating_until = self.generating_until.map(|moment| self.as_read(moment));
                     seen.answered_since = self.operator_time();
                     let failure = Failure {
                         reason: jwk_operator::api::Reason::AdminApiUnavailable,

@@ -1,0 +1,61 @@
+//! Waiting for a turn before a pass begins. Whoever waits here holds nothing that others need, and next to no memory.
+
+use std::sync::Arc;
+
+use futures::future::{self, Either};
+use jiff::Timestamp;
+use kube::{Resource as _, ResourceExt as _, core::DeserializeGuard, runtime::reflector::ObjectRef};
+
+use super::{
+    context::Context,
+    turns::{Asking, Turn},
+};
+use crate::{
+    api::JsonWebKeySet,
+    lifecycle::{self, claim},
+};
+
+/// A resource as it is watched.
+pub(super) type Watched = DeserializeGuard<JsonWebKeySet>;
+
+/// Waits until a pass over a resource may begin. `None` if no admin API would be asked for it now, it is gone, or the process ends.
+///
+/// A resource that becomes more urgent while it waits asks anew; any other change leaves it in its place.
+pub(super) async fn admit(resource: &Watched, cx: &Context) -> Option<Turn> {
+    let waiting = cx.changes.of(&resource.meta().uid.clone().unwrap_or_default());
+    let look = || of(latest(resource, cx)?.0.as_ref().ok()?, cx);
+    let mut asking = look()?;
+    'asked: loop {
+        let asked = asking.clone();
+        let mut turn = std::pin::pin!(cx.passes.take(&asked));
+        loop {
+            let changed = std::pin::pin!(waiting.changed());
+            match future::select(turn.as_mut(), changed).await {
+                Either::Left((turn, _)) => return turn,
+                Either::Right(((), _)) => {}
+            }
+            let newer = look()?;
+            if newer.admin_api != asked.admin_api || newer.urgency < asked.urgency {
+                asking = newer;
+                continue 'asked;
+            }
+        }
+    }
+}
+
+/// The resource as it is watched now; `None` if it is gone.
+pub(super) fn latest(resource: &Watched, cx: &Context) -> Option<Arc<Watched>> {
+    cx.sets.get(&ObjectRef::from_obj(resource)).filter(|latest| latest.uid() == resource.uid())
+}
+
+/// What a resource asks for; `None` if its AdminApi has no connection.
+pub(super) fn of(resource: &JsonWebKeySet, cx: &Context) -> Option<Asking> {
+    let admin_api = claim::admin_api_name(resource);
+    let connection = cx.connections.get(admin_api)?.ok()?;
+    Some(Asking {
+        admin_api: admin_api.to_owned(),
+        limit: connection.concurrency,
+        namespace: resource.namespace().unwrap_or_default(),
+        urgency: lifecycle::urgency(resource, Timestamp::now()),
+    })
+}

@@ -1,0 +1,190 @@
+//! Puts back what somebody else changed in the targets of a set that is at rest: without a look at the set, and each time a little later.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
+};
+
+use backon::{BackoffBuilder as _, ExponentialBackoff, ExponentialBuilder};
+use kube::{Resource as _, ResourceExt as _, runtime::controller::Action};
+
+use super::{admission::Watched, context::Context, targets};
+use crate::{
+    api::JsonWebKeySet,
+    lifecycle::{self, Repair, Step, TargetId, TargetState},
+};
+
+/// The first pause between two repairs of one target. The first repair waits for nothing.
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
+/// The longest pause.
+const LONGEST_PAUSE: Duration = Duration::from_secs(300);
+/// A target that was left alone for so long is repaired at once again.
+const FORGIVEN_AFTER: Duration = Duration::from_secs(600);
+
+/// The targets that were edited, by the UID of their resource.
+#[derive(Default)]
+pub(super) struct Repairs {
+    resources: Mutex<HashMap<String, BTreeMap<TargetId, Edited>>>,
+}
+
+/// One target that was edited.
+struct Edited {
+    /// Whether it was edited since it was last looked at.
+    is_open: bool,
+    /// When it may be looked at.
+    allowed_at: Instant,
+    pauses: ExponentialBackoff,
+}
+
+impl Repairs {
+    /// Somebody else changed or removed a target.
+    pub(super) fn note(&self, uid: &str, target: TargetId) {
+        let mut resources = self.lock();
+        let edited = resources.entry(uid.to_owned()).or_default().entry(target);
+        edited.or_insert_with(|| Edited { is_open: true, allowed_at: Instant::now(), pauses: pauses() }).is_open = true;
+    }
+
+    /// A pass looks at every target: nothing is left to look at. What was left alone for long is forgotten.
+    pub(super) fn close(&self, uid: &str, now: Instant) {
+        let mut resources = self.lock();
+        let Some(targets) = resources.get_mut(uid) else { return };
+        targets.values_mut().for_each(|edited| edited.is_open = false);
+        targets.retain(|_, edited| now < edited.allowed_at + FORGIVEN_AFTER);
+        if targets.is_empty() {
+            resources.remove(uid);
+        }
+    }
+
+    /// The resource is gone.
+    pub(super) fn forget(&self, uid: &str) {
+        self.lock().remove(uid);
+    }
+
+    /// When the next edited target may be looked at; `None` if none was edited.
+    fn next(&self, uid: &str) -> Option<Instant> {
+        let resources = self.lock();
+        resources.get(uid)?.values().filter(|edited| edited.is_open).map(|edited| edited.allowed_at).min()
+    }
+
+    /// Takes the targets that are to be looked at now; the next edits of them wait longer.
+    fn take(&self, uid: &str, now: Instant) -> Vec<TargetId> {
+        let mut due = Vec::new();
+        let mut resources = self.lock();
+        let open = resources.get_mut(uid).into_iter().flatten().filter(|(_, edited)| edited.is_open && edited.allowed_at <= now);
+        for (id, edited) in open {
+            if now >= edited.allowed_at + FORGIVEN_AFTER {
+                edited.pauses = pauses();
+            }
+            edited.is_open = false;
+            edited.allowed_at = now + edited.pauses.next().unwrap_or(LONGEST_PAUSE);
+            due.push(id.clone());
+        }
+        due
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<String, BTreeMap<TargetId, Edited>>> {
+        self.resources.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn pauses() -> ExponentialBackoff {
+    ExponentialBuilder::default().with_min_delay(FIRST_PAUSE).with_max_delay(LONGEST_PAUSE).without_max_times().with_jitter().build()
+}
+
+/// Puts targets back if nothing else happened since the resource came to rest; `None` if a pass is needed.
+pub(super) async fn repair(watched: &Watched, cx: &Context) -> Option<Action> {
+    let resource = watched.0.as_ref().ok()?;
+    let uid = resource.meta().uid.as_deref().unwrap_or_default();
+    let now = Instant::now();
+    let rest = cx.memory.rest(uid).filter(|rest| now < rest.until)?;
+    if resource.meta().deletion_timestamp.is_some() || !cx.is_ours(resource.labels()) {
+        return None;
+    }
+    cx.repairs.next(uid)?;
+    for id in cx.repairs.take(uid, now) {
+        if !rest.is_settled || !put_back(resource, &id, cx).await {
+            return None;
+        }
+    }
+    let next = cx.repairs.next(uid).map_or(rest.until, |next| next.min(rest.until));
+    Some(Action::requeue(next.saturating_duration_since(Instant::now())))
+}
+
+/// Puts one target back. Answers whether no pass is needed for it.
+async fn put_back(resource: &JsonWebKeySet, id: &TargetId, cx: &Context) -> bool {
+    let uid = resource.meta().uid.as_deref().unwrap_or_default();
+    let kept = cx.memory.target(uid, id);
+    let Ok(found) = targets::look(resource, id, cx).await else { return false };
+    match lifecycle::repair(id, kept.as_ref(), &found) {
+        Repair::Nothing => {
+            targets::remember(resource, id, &found, cx);
+            true
+        }
+        Repair::Write(Step::WriteTarget { id, content, replaces }) if cx.leadership.may_write() => {
+            match targets::try_write(resource, &id, &content, replaces.as_deref(), cx).await {
+                Ok(TargetState::Held(held)) if held.content.differs_from(&content) => {
+                    // It was edited once more before the write. What it should hold stays remembered.
+                    cx.repairs.note(uid, id);
+                    true
+                }
+                Ok(state @ TargetState::Held(_)) => {
+                    targets::remember(resource, &id, &state, cx);
+                    tracing::info!(published_to = %id, "a target was changed by somebody else, and put back");
+                    true
+                }
+                Ok(_) | Err(_) => false,
+            }
+        }
+        Repair::Write(_) | Repair::Pass => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::TargetKind;
+
+    fn target(name: &str) -> TargetId {
+        TargetId { kind: TargetKind::ConfigMap, namespace: "shop".to_owned(), name: name.to_owned() }
+    }
+
+    #[test]
+    fn the_first_edit_is_looked_at_at_once_and_the_next_ones_ever_later() {
+        let (repairs, mut now) = (Repairs::default(), Instant::now());
+        repairs.note("uid", target("a"));
+        now += Duration::from_millis(1);
+        assert_eq!(repairs.take("uid", now), [target("a")]);
+        assert!(repairs.take("uid", now).is_empty() && repairs.next("uid").is_none(), "nothing new");
+        let mut looked = 0;
+        let end = now + Duration::from_secs(600);
+        while now < end {
+            repairs.note("uid", target("a"));
+            let due = repairs.take("uid", now);
+            looked += due.len();
+            assert_eq!(due.is_empty(), repairs.next("uid").is_some_and(|next| next > now));
+            now += Duration::from_millis(7);
+        }
+        assert!((4..=12).contains(&looked), "{looked} looks in ten minutes of edits");
+
+        repairs.note("uid", target("b"));
+        assert_eq!(repairs.take("uid", now), [target("b")], "another target waits for nothing");
+        now += LONGEST_PAUSE * 2 + FORGIVEN_AFTER;
+        repairs.note("uid", target("a"));
+        assert_eq!(repairs.take("uid", now), [target("a")], "it was left alone for long");
+    }
+
+    #[test]
+    fn nothing_is_kept_of_what_is_over() {
+        let repairs = Repairs::default();
+        let now = Instant::now() + Duration::from_millis(1);
+        repairs.note("uid", target("a"));
+        repairs.close("uid", now);
+        assert!(repairs.take("uid", now).is_empty(), "a pass looked at it");
+        repairs.close("uid", now + FORGIVEN_AFTER + LONGEST_PAUSE);
+        assert!(repairs.lock().is_empty());
+        repairs.note("uid", target("a"));
+        repairs.forget("uid");
+        assert!(repairs.lock().is_empty());
+    }
+}
