@@ -1,13 +1,15 @@
 //! Nobody waits for another tenant or another server: neither for edits, nor for slow keys, nor for a server that never answers.
 
 use std::{
+    future::pending,
     sync::{
         Arc,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     time::{Duration, Instant},
 };
 
+use axum::{Router, extract::Request, routing::get};
 use futures::{StreamExt as _, stream};
 use http::Method;
 use jwk_operator::hydra::emulator::{Effect, Emulator, EmulatorOptions, Fault};
@@ -45,6 +47,23 @@ async fn apply_many(playground: &Playground, namespace: &str, count: usize, spec
         async move { playground.apply(namespace, &format!("set-{number}"), spec).await }
     });
     applied.buffer_unordered(16).collect::<Vec<_>>().await;
+}
+
+/// A server that says that it is ready, and answers nothing else. It counts how often it is asked for sets.
+async fn silent_server(asked: Arc<AtomicUsize>) -> String {
+    let answer = |body: &'static str| get(move || async move { ([("content-type", "application/json")], body) });
+    let silent = move |request: Request| {
+        asked.fetch_add(usize::from(request.uri().path().contains("/keys/shop.")), Ordering::Relaxed);
+        pending::<&'static str>()
+    };
+    let router = Router::new()
+        .route("/health/ready", answer(r#"{"status":"ok"}"#))
+        .route("/version", answer(r#"{"version":"v26.2.0"}"#))
+        .fallback(silent);
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let url = format!("http://{}", listener.local_addr().expect("an address"));
+    tokio::spawn(async move { axum::serve(listener, router).await });
+    url
 }
 
 /// How long a fresh set takes until it is Ready.
@@ -148,16 +167,10 @@ async fn slow_generation_delays_neither_revocations_nor_other_servers() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_that_never_answers_delays_nobody_else() {
     let playground = playground().await;
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
-    let url = format!("http://{}", listener.local_addr().expect("an address"));
-    tokio::spawn(async move {
-        let mut open = Vec::new();
-        while let Ok((connection, _)) = listener.accept().await {
-            open.push(connection);
-        }
-    });
-    admin_api(&playground, "dead", &url).await;
+    let asked = Arc::new(AtomicUsize::new(0));
+    admin_api(&playground, "dead", &silent_server(asked.clone()).await).await;
     apply_many(&playground, "shop", 40, |_| json!({ "adminApiRef": { "name": "dead" }, "keys": [generated("signing", "ES256")] })).await;
+    eventually("the dead server is asked", async || (asked.load(Ordering::Relaxed) > 4).then_some(())).await;
     for number in 0..5 {
         let took = fresh_set(&playground, "bank", &format!("set-{number}")).await;
         assert!(took < TOLERATED, "a fresh set behind another AdminApi took {took:?}");
