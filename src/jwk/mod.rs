@@ -10,6 +10,7 @@ mod key;
 mod parse;
 mod public;
 mod set;
+mod signing;
 pub mod symmetric;
 mod thumbprint;
 pub(crate) mod validate;

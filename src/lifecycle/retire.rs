@@ -1,7 +1,7 @@
 //! Who signs, who stops, who leaves, and who was taken away.
 
 use super::{
-    kid,
+    access, kid,
     plan::{Assessor, Rank},
     record::KeyRecord,
     step::{DeleteCause, Place, PutCause, Step},
@@ -14,15 +14,22 @@ impl Assessor<'_> {
     /// first other entry that can sign does so.
     fn intended_signer(&self) -> Option<&str> {
         let named = self.desired.signer.as_ref().and_then(|name| self.active.get(name)).map(String::as_str);
-        named.or_else(|| {
-            self.seen.signer().filter(|front| self.replaced.contains(*front))?;
+        named.filter(|kid| !self.is_unfit(kid)).or_else(|| {
+            self.seen.signer().filter(|front| self.replaced.contains(*front) || self.is_unfit(front))?;
             self.active.values().map(String::as_str).find(|kid| self.can_sign(kid))
         })
     }
 
     /// Whether Hydra can sign tokens with a live key: not with one for encryption, nor with a symmetric one that no verifier gets.
     fn can_sign(&self, kid: &str) -> bool {
-        self.seen.live.key(kid).is_some_and(|key| key.key_use() != Some("enc") && key.public_half().is_some())
+        let can_sign = self.seen.live.key(kid).is_some_and(|key| key.key_use() != Some("enc") && key.public_half().is_some());
+        can_sign && !self.is_unfit(kid)
+    }
+
+    /// Whether a live key makes Hydra fail where it signs by itself: an import that an earlier version took.
+    fn is_unfit(&self, kid: &str) -> bool {
+        let key = self.seen.live.key(kid);
+        access::is_hydras_own(&self.desired.set) && key.is_some_and(|key| key.is_private() && key.unfit_to_sign().is_some())
     }
 
     /// Whether a private half that somebody else put under an own kid may leave: whatever signs, it is not that.
@@ -197,5 +204,65 @@ impl Assessor<'_> {
             self.add(Rank::Retire, Step::PutKey { key: Box::new(jwk.as_jwk().clone()), cause: PutCause::Drift });
             self.published.insert(kid, jwk);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::{
+        api::{AdminApiSpec, JsonWebKeySet},
+        jwk::JwkSet,
+        lifecycle::{Observed, Record, SourceState, assess, validate},
+    };
+
+    /// What an earlier version imported stops Hydra from signing: another own key signs, and the import is reported.
+    #[test]
+    fn an_import_that_cannot_sign_does_not_stay_in_front_of_hydras_own_set() {
+        let set = "hydra.jwt.access-token";
+        let kid = format!("{set}.signing.20261123T120000Z");
+        let object = json!({
+            "metadata": { "name": "x", "namespace": "shop", "creationTimestamp": "2026-11-23T12:00:00Z" },
+            "spec": {
+                "set": set, "signer": "legacy", "publish": [],
+                "keys": [
+                    { "name": "legacy", "import": { "secretRef": { "name": "legacy" }, "kid": "legacy" } },
+                    { "name": "signing", "generate": { "alg": "ES256" } },
+                ],
+            },
+        });
+        let resource: JsonWebKeySet = serde_json::from_value(object).expect("a resource");
+        let rules = json!({ "url": "http://hydra", "access": [{ "namespaces": { "all": true }, "sets": [set] }] });
+        let api: AdminApiSpec = serde_json::from_value(rules).expect("an AdminApi");
+        let desired = validate(&resource, &api, None).expect("granted");
+        let live = json!({ "keys": [
+            { "kty": "oct", "kid": "legacy", "use": "sig", "alg": "HS256", "k": "AyM1SysPpbyDfgZld3umj1qzKObwVMkoqQ-EstJQLr8" },
+            {
+                "kty": "EC", "kid": kid, "use": "sig", "alg": "ES256", "crv": "P-256", "x": "f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU",
+                "y": "x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0", "d": "jpsQnnGQmL-YBIffH1136cspYG6-0iY7X1fCE9-E9LI",
+            },
+        ]});
+        let live: JwkSet = serde_json::from_value(live).expect("a set");
+        let now = "2026-11-24T12:00:00Z".parse().expect("a time");
+        let mut record = Record { origin: Some(crate::api::Origin::Created), ..Record::default() };
+        for (key, name) in live.keys.iter().zip(["legacy", "signing"]) {
+            let known = KeyRecord {
+                thumbprint: key.public_thumbprint(),
+                jwk: key.public_half(),
+                activated_at: Some("2026-11-23T12:00:00Z".parse().expect("a time")),
+                ..KeyRecord::new(Some(name), KeyState::Active)
+            };
+            record.keys.insert(key.kid().expect("a kid").to_owned(), known);
+        }
+        let mut seen = Observed::new(record);
+        seen.finalizer = true;
+        seen.live_was_read(live, None, now);
+        seen.sources.insert("legacy".to_owned(), SourceState::Invalid { why: "it is symmetric".to_owned() });
+        let assessment = assess(&desired, &seen, now);
+        let is_put_in_front = |step: &Step| matches!(step, Step::PutKey { key, cause: PutCause::Signer } if key.kid() == Some(&kid));
+        assert!(assessment.steps.iter().any(is_put_in_front), "{:?}", assessment.steps);
+        assert!(assessment.troubles.iter().any(|trouble| trouble.reason == Reason::SourceInvalid), "{:?}", assessment.troubles);
     }
 }

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, fmt};
 
-use super::{kid, timing::Timing};
+use super::{access, kid, timing::Timing};
 use crate::api::{IMPORT_LABEL, Import};
 use crate::jwk::{
     Jwk, PublicJwk, Thumbprint,
@@ -105,7 +105,8 @@ pub fn read_source(set: &str, name: &str, import: &Import, secret: SecretContent
     let chain = secret.data.get(TLS_CERTIFICATES).filter(|_| is_tls).map(Vec::as_slice);
     let wanted = Wanted { alg: import.alg.as_deref(), key_use: import.key_use.map(crate::api::KeyUse::as_str), kid: import.kid.as_deref() };
     let invalid = |why: String| SourceState::Invalid { why: format!("data key {data_key}: {why}") };
-    let key = import::read(document, chain, wanted).map_err(|error| invalid(error.to_string()))?;
+    let read = if access::is_hydras_own(set) { import::read_signing } else { import::read };
+    let key = read(document, chain, wanted).map_err(|error| invalid(error.to_string()))?;
     let key = match key.kid().map(str::to_owned) {
         Some(kid) if !kid::is_writable(&kid) => {
             return Err(invalid(

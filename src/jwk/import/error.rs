@@ -102,6 +102,12 @@ pub enum ImportError {
         /// The limit.
         limit: usize,
     },
+    /// A key for a set that Hydra signs with.
+    #[error("Hydra cannot sign with this key, and its own sets take no other: {why}")]
+    CannotSign {
+        /// Why, and what to do.
+        why: &'static str,
+    },
     /// The key is read, and is no good.
     #[error("{0}")]
     Invalid(#[from] InvalidJwk),

@@ -39,6 +39,31 @@ pub struct Wanted<'spec> {
 /// # Errors
 /// [`ImportError`] says what is wrong and what to do, and repeats no value of the document.
 pub fn read(document: &[u8], chain: Option<&[u8]>, wanted: Wanted<'_>) -> Result<Jwk, ImportError> {
+    finish(&found(document, chain, wanted)?, wanted)
+}
+
+/// Reads a key as [`read`] does, for a set that Hydra signs tokens with: a private key must be one that it can sign with.
+///
+/// What the key says of itself counts, also where `wanted` says something else.
+///
+/// # Errors
+/// [`ImportError`], as above.
+pub fn read_signing(document: &[u8], chain: Option<&[u8]>, wanted: Wanted<'_>) -> Result<Jwk, ImportError> {
+    let found = found(document, chain, wanted)?;
+    let checked = |key: &Jwk| match key.unfit_to_sign().filter(|_| key.is_private()) {
+        Some(why) => Err(ImportError::CannotSign { why }),
+        None => Ok(()),
+    };
+    // Without an alg it is told below which one to write.
+    let says_alg = found.alg().is_some_and(|alg| !alg.is_empty());
+    checked(&if says_alg { found.clone() } else { found.clone().with("alg", "ES256") })?;
+    let finished = finish(&found, wanted)?;
+    checked(&finished)?;
+    Ok(finished)
+}
+
+/// The key of a document as it stands there, with its chain.
+fn found(document: &[u8], chain: Option<&[u8]>, wanted: Wanted<'_>) -> Result<Jwk, ImportError> {
     for bytes in [Some(document), chain].into_iter().flatten() {
         if bytes.len() > MOST_BYTES {
             return Err(ImportError::TooLarge { limit: MOST_BYTES });
@@ -48,11 +73,11 @@ pub fn read(document: &[u8], chain: Option<&[u8]>, wanted: Wanted<'_>) -> Result
     if let Some(chain) = chain.filter(|chain| !chain.trim_ascii().is_empty()) {
         key = certificate::attach(key, &section::certificates(chain)?)?;
     }
-    finish(key, wanted)
+    Ok(key)
 }
 
 /// Gives the key what the spec says, and checks it.
-fn finish(key: Jwk, wanted: Wanted<'_>) -> Result<Jwk, ImportError> {
+fn finish(key: &Jwk, wanted: Wanted<'_>) -> Result<Jwk, ImportError> {
     let kept = key.members().iter().filter(|(name, _)| KEPT_MEMBERS.contains(&name.as_str()));
     let mut finished = Jwk::from_members(kept.map(|(name, value)| (name.clone(), value.clone())).collect());
     let key_use = wanted.key_use.or(key.key_use()).unwrap_or("sig").to_owned();

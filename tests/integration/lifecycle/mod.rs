@@ -5,6 +5,7 @@ mod entries;
 mod events;
 mod fixes;
 mod histories;
+mod hydras_own;
 pub(crate) mod oracle;
 mod rotation;
 mod steps;
