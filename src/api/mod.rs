@@ -24,8 +24,8 @@ pub use json_web_key_set::{
     AdminApiRef, Algorithm, DeletionPolicy, Generate, JsonWebKeySet, JsonWebKeySetSpec, KeySource, KeyUse, Mode, UnmanagedKeys,
 };
 pub use names::{
-    ADMIN_API_FINALIZER, ADMIN_API_LABEL, FIELD_MANAGER, FINALIZER, GROUP, HANDOVER_ANNOTATION, IMPORT_LABEL, MANAGED_BY_LABEL,
-    MANAGED_METADATA_ANNOTATION, ROTATE_AT_ANNOTATION, SET_ANNOTATION, VERSION,
+    ADMIN_API_FINALIZER, ADMIN_API_LABEL, FIELD_MANAGER, FINALIZER, GROUP, HANDOVER_ANNOTATION, IMPORT_LABEL, LAST_APPLIED_ANNOTATION,
+    MANAGED_BY_LABEL, MANAGED_METADATA_ANNOTATION, ROTATE_AT_ANNOTATION, SET_ANNOTATION, VERSION,
 };
 pub use public_key::{PublicKey, PublicKeyType, RefusedMember};
 pub use publish::{ConfigMapTarget, PrivateLayout, PublishTarget, SecretTarget, TargetContentKind};

@@ -21,6 +21,8 @@ pub const SET_ANNOTATION: &str = "jwk-operator.dev/set";
 pub const MANAGED_METADATA_ANNOTATION: &str = "jwk-operator.dev/managed-metadata";
 /// The opt-in of a Secret whose key may be imported: `"true"`.
 pub const IMPORT_LABEL: &str = "jwk-operator.dev/import";
+/// Where `kubectl apply` keeps the whole object as it was applied, the data of a Secret included. It is never kept.
+pub const LAST_APPLIED_ANNOTATION: &str = "kubectl.kubernetes.io/last-applied-configuration";
 /// On the Lease: whether everything that its last holder sent was answered when it gave the Lease back: `done`.
 pub const HANDOVER_ANNOTATION: &str = "jwk-operator.dev/handover";
 /// On a resource: when its generated keys are to be replaced (RFC 3339), once.

@@ -133,7 +133,9 @@ pub struct TargetStatus {
     pub namespace: String,
     /// Its name.
     pub name: String,
-    /// SHA-256 of the published document, the first 16 hexadecimal digits.
+    /// A hash of what anybody may know of the published document, 16 hexadecimal digits. Of private keys it covers the kids and the public
+    /// halves, so that nobody can test a guess of a private value with it. It does not change when a symmetric key is replaced under its kid: the
+    /// resourceVersion of the Secret does.
     pub hash: String,
 }
 

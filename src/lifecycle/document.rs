@@ -1,4 +1,4 @@
-//! The documents of a target: public halves, which anybody may see, or private keys, which nobody keeps.
+//! The documents of a target: public halves, which anybody may see, or what came out of a Secret, of which nobody keeps the text.
 
 use std::{collections::BTreeMap, fmt};
 
@@ -8,44 +8,77 @@ use zeroize::Zeroizing;
 use crate::api::PrivateLayout;
 use crate::jwk::{Jwk, JwkSet, PublicJwk, PublicJwkSet};
 
+/// SHA-256.
+type Hash = [u8; 32];
+
 /// One document of a target.
-#[derive(Clone, Debug, PartialEq, Eq)]
+///
+/// Two are equal if their texts are. `Debug` shows kids and a hash of what anybody may know.
+#[derive(Clone)]
 pub enum Document {
-    /// Public halves, or whatever else stands there.
+    /// The text of a JWK Set of public halves: to be written, or read from a ConfigMap.
     Public(String),
-    /// Private keys among others.
-    Private(PrivateDocument),
+    /// Whatever else: private keys, what came out of a Secret, what is no JWK Set.
+    Sealed(SealedDocument),
 }
 
-/// A document with private keys. Of one that was read, and of one that was written, only the hash and the public halves are kept.
+/// A document whose text is not kept, but while it is to be written. What may be known of it is the hash that two are compared by, the kids and
+/// the public halves.
 #[derive(Clone)]
-pub struct PrivateDocument {
-    sha256: Vec<u8>,
+pub struct SealedDocument {
+    /// Hash of the whole text. A guess of the text can be tested with it, so it is compared and never shown.
+    sha256: Hash,
+    /// Hash of the public part.
+    shown: Hash,
+    form: Form,
     private_kids: Vec<String>,
     published: BTreeMap<String, PublicJwk>,
     text: Option<Zeroizing<String>>,
 }
 
+/// What a sealed document turned out to be.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Form {
+    /// A JWK Set of public halves.
+    Public,
+    /// A JWK Set with private keys.
+    Private,
+    /// No JWK Set: nothing is known of it, and it may hold a private key.
+    Unreadable,
+}
+
 impl Document {
-    /// A document as it was read from a target.
+    /// A document as it was read from a ConfigMap.
+    ///
+    /// What stands there is public, with one exception: private keys that somebody put into it stay unknown, also in a document that cannot be read.
     pub fn read(text: &str) -> Self {
-        match serde_json::from_str::<JwkSet>(text) {
-            Ok(set) if set.keys.iter().any(Jwk::is_private) => Self::Private(PrivateDocument::new(text, set.keys.iter())),
-            _ => Self::Public(text.to_owned()),
+        match SealedDocument::read(text.as_bytes()) {
+            sealed if sealed.form == Form::Public => Self::Public(text.to_owned()),
+            sealed => Self::Sealed(sealed),
         }
     }
 
-    /// The text to write. Of a private document that was read there is none: it is never written back.
+    /// A document as it was read from a Secret: sensitive, whatever it looks like.
+    pub fn read_secret(bytes: &[u8]) -> Self {
+        Self::Sealed(SealedDocument::read(bytes))
+    }
+
+    /// The text to write. Of a sealed document that was read there is none: it is never written back.
     pub fn text(&self) -> &str {
         match self {
             Self::Public(text) => text,
-            Self::Private(document) => document.text.as_deref().map_or("", String::as_str),
+            Self::Sealed(document) => document.text.as_deref().map_or("", String::as_str),
         }
     }
 
-    /// Whether it holds private keys.
+    /// Whether it holds private keys, as far as it can be read.
     pub fn is_private(&self) -> bool {
-        matches!(self, Self::Private(_))
+        matches!(self, Self::Sealed(document) if document.form == Form::Private)
+    }
+
+    /// Whether it holds private keys, or cannot be read, so that it may.
+    pub fn may_be_private(&self) -> bool {
+        matches!(self, Self::Sealed(document) if document.form != Form::Public)
     }
 
     /// The keys whose public halves a reader finds in it, by kid. What is no JWK Set has none.
@@ -55,7 +88,7 @@ impl Document {
                 let keys = serde_json::from_str::<PublicJwkSet>(text).map(|set| set.keys).unwrap_or_default();
                 keys.into_iter().filter_map(|key| Some((key.kid()?.to_owned(), key))).collect()
             }
-            Self::Private(document) => document.published.clone(),
+            Self::Sealed(document) => document.published.clone(),
         }
     }
 
@@ -63,64 +96,108 @@ impl Document {
     pub(super) fn private_kids(&self) -> &[String] {
         match self {
             Self::Public(_) => &[],
-            Self::Private(document) => &document.private_kids,
+            Self::Sealed(document) => &document.private_kids,
         }
     }
 
-    /// SHA-256 of the text.
-    pub(super) fn sha256(&self) -> Vec<u8> {
+    /// SHA-256 of what anybody may know of it: of public halves the text, of private keys their kids and public halves.
+    ///
+    /// No guess of a private value can be tested with it. A symmetric key that is replaced under its kid does not change it.
+    pub(super) fn shown_hash(&self) -> Hash {
         match self {
-            Self::Public(text) => digest::digest(&SHA256, text.as_bytes()).as_ref().to_vec(),
-            Self::Private(document) => document.sha256.clone(),
-        }
-    }
-}
-
-impl PrivateDocument {
-    fn new<'key>(text: &str, keys: impl Iterator<Item = &'key Jwk> + Clone) -> Self {
-        let halves = keys.clone().filter_map(Jwk::public_half).filter_map(|key| Some((key.kid()?.to_owned(), key)));
-        Self {
-            sha256: digest::digest(&SHA256, text.as_bytes()).as_ref().to_vec(),
-            private_kids: keys.clone().filter(|key| key.is_private()).filter_map(|key| key.kid().map(str::to_owned)).collect(),
-            published: halves.collect(),
-            text: None,
+            Self::Public(text) => sha256(text.as_bytes()),
+            Self::Sealed(document) => document.shown,
         }
     }
 
-    /// The same without its text, as it may be remembered.
-    fn without_text(&self) -> Self {
-        Self { text: None, ..self.clone() }
+    fn hash(&self) -> Hash {
+        match self {
+            Self::Public(text) => sha256(text.as_bytes()),
+            Self::Sealed(document) => document.sha256,
+        }
     }
-}
 
-impl PartialEq for PrivateDocument {
-    fn eq(&self, other: &Self) -> bool {
-        self.sha256 == other.sha256
-    }
-}
-
-impl Eq for PrivateDocument {}
-
-impl fmt::Debug for PrivateDocument {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("PrivateDocument").field("private_kids", &self.private_kids).finish_non_exhaustive()
-    }
-}
-
-impl Document {
     /// The same as it may be remembered: without private keys.
     pub fn without_private_text(&self) -> Self {
         match self {
             Self::Public(text) => Self::Public(text.clone()),
-            Self::Private(document) => Self::Private(document.without_text()),
+            Self::Sealed(document) => Self::Sealed(SealedDocument { text: None, ..document.clone() }),
         }
     }
 }
 
+impl PartialEq for Document {
+    fn eq(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Public(ours), Self::Public(theirs)) => ours == theirs,
+            _ => self.hash() == other.hash(),
+        }
+    }
+}
+
+impl Eq for Document {}
+
+impl fmt::Debug for Document {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = match self {
+            Self::Public(_) => "Public",
+            Self::Sealed(SealedDocument { form: Form::Unreadable, .. }) => "Unreadable",
+            Self::Sealed(_) => "Sealed",
+        };
+        let mut shown = f.debug_struct(name);
+        shown.field("kids", &self.published().keys().collect::<Vec<_>>()).field("private_kids", &self.private_kids());
+        shown.field("hash", &in_hexadecimal(&self.shown_hash())).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for SealedDocument {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SealedDocument").field("private_kids", &self.private_kids).finish_non_exhaustive()
+    }
+}
+
+impl SealedDocument {
+    fn read(bytes: &[u8]) -> Self {
+        match JwkSet::parse(bytes) {
+            Ok(set) => Self::of(bytes, set.keys.iter()),
+            Err(_) => Self { form: Form::Unreadable, ..Self::of(bytes, [].iter()) },
+        }
+    }
+
+    fn of<'key>(text: &[u8], keys: impl Iterator<Item = &'key Jwk> + Clone) -> Self {
+        let halves = keys.clone().filter_map(Jwk::public_half).filter_map(|key| Some((key.kid()?.to_owned(), key)));
+        let published: BTreeMap<_, _> = halves.collect();
+        let private = keys.filter(|key| key.is_private());
+        let form = if private.clone().next().is_some() { Form::Private } else { Form::Public };
+        let private_kids: Vec<_> = private.filter_map(|key| key.kid().map(str::to_owned)).collect();
+        let mut shown = public_text(&published);
+        for kid in &private_kids {
+            shown.push('\0');
+            shown.push_str(kid);
+        }
+        Self { sha256: sha256(text), shown: sha256(shown.as_bytes()), form, private_kids, published, text: None }
+    }
+}
+
+fn sha256(bytes: &[u8]) -> Hash {
+    let mut hash = Hash::default();
+    hash.copy_from_slice(digest::digest(&SHA256, bytes).as_ref());
+    hash
+}
+
+/// The first 16 hexadecimal digits of a hash.
+pub(super) fn in_hexadecimal(hash: &[u8]) -> String {
+    hash.iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn public_text(keys: &BTreeMap<String, PublicJwk>) -> String {
+    // A map of strings and lists of strings always serializes.
+    serde_json::to_string(&PublicJwkSet { keys: keys.values().cloned().collect() }).unwrap_or_default()
+}
+
 /// The document that holds these public halves.
 pub(super) fn public(keys: &BTreeMap<String, PublicJwk>) -> Document {
-    // A map of strings and lists of strings always serializes.
-    Document::Public(serde_json::to_string(&PublicJwkSet { keys: keys.values().cloned().collect() }).unwrap_or_default())
+    Document::Public(public_text(keys))
 }
 
 /// The document that holds private keys, the signer first, and the public halves of the others.
@@ -149,7 +226,7 @@ pub(super) fn private(layout: PrivateLayout, private: &[&Jwk], public: &BTreeMap
     if keys.iter().all(|key| !key.is_private()) {
         return Document::Public(text.to_string());
     }
-    Document::Private(PrivateDocument { text: Some(text.clone()), ..PrivateDocument::new(&text, keys.iter().copied()) })
+    Document::Sealed(SealedDocument { text: Some(text.clone()), ..SealedDocument::of(text.as_bytes(), keys.iter().copied()) })
 }
 
 #[cfg(test)]
@@ -212,6 +289,26 @@ mod tests {
         assert!(read.text().is_empty() && written.without_private_text().text().is_empty());
         assert!(!format!("{written:?}").contains(SECRET));
         assert_ne!(read, public(&halves(&["a"])));
+        let in_a_secret = Document::read_secret(written.text().as_bytes());
+        assert_eq!((&in_a_secret, in_a_secret.shown_hash()), (&written, written.shown_hash()));
         assert_eq!(Document::read("no JSON"), Document::Public("no JSON".into()));
+    }
+
+    #[test]
+    fn public_halves_are_the_same_document_in_a_secret() {
+        let written = public(&halves(&["a", "b"]));
+        let read = Document::read_secret(written.text().as_bytes());
+        assert_eq!((&read, read.shown_hash(), read.published()), (&written, written.shown_hash(), written.published()));
+        assert!(read.text().is_empty() && !read.is_private() && !read.may_be_private());
+    }
+
+    #[test]
+    fn what_cannot_be_read_may_be_private() {
+        for text in ["", "no JSON", "[]", r#"{"keys":[{"kty":"oct","k":"c2VjcmV0"},{}]}"#, r#"{"keys":[{"kty":"oct","k":"c2Vjc"#] {
+            for document in [Document::read(text), Document::read_secret(text.as_bytes())] {
+                assert!(document.may_be_private() && !document.is_private() && document.text().is_empty(), "{text}");
+            }
+        }
+        assert!(Document::read_secret(&[0xff, 0xfe]).may_be_private());
     }
 }

@@ -40,7 +40,7 @@ pub use admin_api::{Finding, admin_api_status, finalizers, is_user};
 pub use adoption::{Adoption, adoption};
 pub use deletion::leaves_remote_alone;
 pub use desired::{Desired, Entry, Refusal, Source, Target, is_set_id, set_id, validate};
-pub use document::{Document, PrivateDocument};
+pub use document::{Document, SealedDocument};
 pub use kid::staged_set;
 pub use notice::{Notice, add_notice, notice};
 pub use observed::Observed;

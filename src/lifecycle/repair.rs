@@ -22,7 +22,7 @@ pub enum Repair {
 /// The content of a Secret is not remembered, so that only a pass can put it back. An object of somebody else, and one that cannot be read, is
 /// for a pass to report.
 pub fn repair(id: &TargetId, kept: Option<&HeldTarget>, found: &TargetState) -> Repair {
-    let is_remembered = |kept: &&HeldTarget| id.kind == TargetKind::ConfigMap && !kept.content.is_private();
+    let is_remembered = |kept: &&HeldTarget| id.kind == TargetKind::ConfigMap && !kept.content.may_be_private();
     let Some(wanted) = kept.filter(is_remembered).map(|kept| kept.content.own_part()) else { return Repair::Pass };
     let write = |replaces: Option<&HeldTarget>| {
         let (content, replaces) = (Box::new(wanted.clone()), replaces.cloned().map(Box::new));

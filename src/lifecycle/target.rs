@@ -1,14 +1,14 @@
 //! The objects that hold the keys: what they should contain, what they contain, and whether the two differ.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, fmt};
 
 use aws_lc_rs::digest;
 
 use super::{
     desired::Target,
-    document::{self, Document},
+    document::{self, Document, in_hexadecimal},
 };
-use crate::api::{FIELD_MANAGER, MANAGED_BY_LABEL, MANAGED_METADATA_ANNOTATION, SET_ANNOTATION, TargetKind};
+use crate::api::{FIELD_MANAGER, LAST_APPLIED_ANNOTATION, MANAGED_BY_LABEL, MANAGED_METADATA_ANNOTATION, SET_ANNOTATION, TargetKind};
 use crate::jwk::{Jwk, PublicJwk};
 
 /// Names one target.
@@ -57,20 +57,47 @@ pub struct HeldTarget {
     pub content: TargetContent,
 }
 
-/// The content of a target.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+/// The content of a target. `Debug` shows names and hashes: labels and annotations of somebody else may hold a key, too.
+#[derive(Clone, Default, PartialEq, Eq)]
 pub struct TargetContent {
     /// The data, all of it.
     pub data: BTreeMap<String, Document>,
     /// The type of a Secret.
     pub secret_type: Option<String>,
-    /// The labels.
+    /// The labels, of an object that was read those that the operator wrote.
     pub labels: BTreeMap<String, String>,
-    /// The annotations.
+    /// The annotations, of an object that was read those that the operator wrote.
     pub annotations: BTreeMap<String, String>,
 }
 
+impl fmt::Debug for TargetContent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TargetContent")
+            .field("data", &self.data)
+            .field("secret_type", &self.secret_type)
+            .field("labels", &self.labels.keys().collect::<Vec<_>>())
+            .field("annotations", &self.annotations.keys().collect::<Vec<_>>())
+            .finish()
+    }
+}
+
 impl TargetContent {
+    /// The content of an object as it was read. Labels and annotations that the operator did not write are left out: nothing compares them.
+    pub fn read(
+        data: BTreeMap<String, Document>,
+        secret_type: Option<String>,
+        labels: &BTreeMap<String, String>,
+        annotations: &BTreeMap<String, String>,
+    ) -> Self {
+        let managed: Vec<&str> = managed_metadata(annotations).collect();
+        let kept = |names: &BTreeMap<String, String>| {
+            let is_own = |name: &str| [MANAGED_BY_LABEL, SET_ANNOTATION, MANAGED_METADATA_ANNOTATION].contains(&name);
+            let is_kept = |name: &str| is_own(name) || (managed.contains(&name) && name != LAST_APPLIED_ANNOTATION);
+            names.iter().filter(|(name, _)| is_kept(name)).map(|(name, value)| (name.clone(), value.clone())).collect()
+        };
+        Self { data, secret_type, labels: kept(labels), annotations: kept(annotations) }
+    }
+
     /// The keys that this content publishes, by kid. What is no JWK Set publishes none.
     pub fn published(&self) -> BTreeMap<String, PublicJwk> {
         self.data.values().flat_map(Document::published).collect()
@@ -81,26 +108,31 @@ impl TargetContent {
         self.data.values().any(Document::is_private)
     }
 
+    /// Whether it holds private keys, or something that cannot be read and may be one.
+    pub fn may_be_private(&self) -> bool {
+        self.data.values().any(Document::may_be_private)
+    }
+
     /// The kids of the private keys it holds.
     pub(super) fn private_kids(&self) -> Vec<String> {
         self.data.values().flat_map(Document::private_kids).cloned().collect()
     }
 
-    /// SHA-256 of the data, the first 16 hexadecimal digits.
+    /// SHA-256 of the data as far as anybody may know it, the first 16 hexadecimal digits. See [`Document::shown_hash`].
     pub fn hash(&self) -> String {
         let mut hashed = digest::Context::new(&digest::SHA256);
         for (key, document) in &self.data {
             hashed.update(key.as_bytes());
             hashed.update(&[0]);
-            hashed.update(&document.sha256());
+            hashed.update(&document.shown_hash());
             hashed.update(&[0]);
         }
-        hashed.finish().as_ref().iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+        in_hexadecimal(hashed.finish().as_ref())
     }
 
     /// The names of the labels and annotations that an earlier `publish` entry asked for.
     fn managed_metadata(&self) -> impl Iterator<Item = &str> {
-        self.annotations.get(MANAGED_METADATA_ANNOTATION).map_or("", String::as_str).split(',').filter(|name| !name.is_empty())
+        managed_metadata(&self.annotations)
     }
 
     /// The part of an object's content that the operator wrote: all of the data, and of the metadata what it manages.
@@ -137,6 +169,10 @@ impl TargetContent {
             || self.stale_labels(wanted).next().is_some()
             || self.stale_annotations(wanted).next().is_some()
     }
+}
+
+fn managed_metadata(annotations: &BTreeMap<String, String>) -> impl Iterator<Item = &str> {
+    annotations.get(MANAGED_METADATA_ANNOTATION).map_or("", String::as_str).split(',').filter(|name| !name.is_empty())
 }
 
 /// What a target should contain when these public halves are published, and these keys are private, the signer first.

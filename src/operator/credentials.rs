@@ -11,7 +11,7 @@ use secrecy::SecretString;
 use serde::de::DeserializeOwned;
 use zeroize::Zeroizing;
 
-use super::{connections::Unconnected, context::Context, error::PassError, kubernetes::call};
+use super::{connections::Unconnected, context::Context, error::PassError, kubernetes::call_secret, metadata};
 use crate::{
     api::{ADMIN_API_LABEL, AdminApi, Authentication, CaRefKind, Reason},
     hydra,
@@ -152,15 +152,19 @@ impl Reader<'_> {
         let api = Api::<K>::namespaced(self.cx.client.clone(), self.cx.client.default_namespace());
         let absent = || self.missing(format!("{kind:?} {name} is not in the operator's namespace"));
         let admin_api = self.admin_api.name_any();
-        let metadata =
-            call("read the metadata of what an AdminApi names", api.get_metadata_opt(name)).await.map_err(ConnectError::Kubernetes)?;
-        let labels = metadata.ok_or_else(absent)?.metadata.labels.unwrap_or_default();
+        let metadata = call_secret("read the metadata of what an AdminApi names", api.get_metadata_opt(name))
+            .await
+            .map_err(ConnectError::Kubernetes)?;
+        let mut metadata = metadata.ok_or_else(absent)?.metadata;
+        metadata::overwrite_annotations(&mut metadata);
+        let labels = metadata.labels.unwrap_or_default();
         if labels.get(ADMIN_API_LABEL) != Some(&admin_api) {
             let why = format!("{kind:?} {name} does not carry the label {ADMIN_API_LABEL}: {admin_api}, which lets it be read");
             return Err(self.missing(why).into());
         }
-        let object = call("read what an AdminApi names", api.get_opt(name)).await.map_err(ConnectError::Kubernetes)?;
-        let object = object.ok_or_else(absent)?;
+        let object = call_secret("read what an AdminApi names", api.get_opt(name)).await.map_err(ConnectError::Kubernetes)?;
+        let mut object = object.ok_or_else(absent)?;
+        metadata::keep_identity(object.meta_mut());
         Ok((object.meta().clone(), data(object)))
     }
 

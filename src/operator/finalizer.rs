@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use kube::{
-    Api, ResourceExt as _,
+    Api, Resource as _, ResourceExt as _,
     api::{Patch, PatchParams},
 };
 use serde_json::json;
 
-use super::{context::Context, error::PassError, kubernetes::call, pass::Pass};
+use super::{context::Context, error::PassError, kubernetes::call, metadata, pass::Pass};
 use crate::api::{FIELD_MANAGER, FINALIZER, JsonWebKeySet};
 
 /// Adds the finalizer.
@@ -49,8 +49,10 @@ async fn write(resource: &JsonWebKeySet, finalizers: &[String], cx: &Context) ->
     let uid = resource.uid().unwrap_or_default();
     let patch = json!({ "metadata": { "uid": uid, "resourceVersion": resource.resource_version(), "finalizers": finalizers } });
     let parameters = PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PatchParams::default() };
-    let written =
-        Arc::new(call("write the finalizer of the resource", api.patch(&resource.name_any(), &parameters, &Patch::Merge(patch))).await?);
+    let mut written =
+        call("write the finalizer of the resource", api.patch(&resource.name_any(), &parameters, &Patch::Merge(patch))).await?;
+    metadata::keep_own(written.meta_mut());
+    let written = Arc::new(written);
     cx.memory.remember(&uid, written.clone());
     Ok(written)
 }

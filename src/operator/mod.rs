@@ -14,6 +14,7 @@ mod finalizer;
 mod kubernetes;
 mod lease;
 mod memory;
+mod metadata;
 mod metrics;
 mod pass;
 mod permissions;

@@ -20,6 +20,7 @@ use super::{
     finalizer,
     kubernetes::call,
     memory::Rest,
+    metadata,
     metrics::{Ending, Kind},
     pass::Pass,
     repairs, report, span, targets,
@@ -221,7 +222,7 @@ async fn latest(cached: &JsonWebKeySet, cx: &Context) -> Result<Option<Arc<JsonW
     let api = Api::<JsonWebKeySet>::namespaced(cx.client.clone(), &cached.namespace().unwrap_or_default());
     let mut read = call("read the resource", api.get_opt(&cached.name_any())).await?.filter(|read| read.uid().as_deref() == Some(&uid));
     if let Some(resource) = &mut read {
-        resource.managed_fields_mut().clear();
+        metadata::keep_own(resource.meta_mut());
     }
     let read = read.map(Arc::new);
     if let Some(resource) = &read {

@@ -10,7 +10,7 @@ use kube::{
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::{context::Context, error::PassError, kubernetes::call, pass::Pass};
+use super::{context::Context, error::PassError, kubernetes::call, metadata, pass::Pass};
 use crate::{
     api::{FIELD_MANAGER, JsonWebKeySet, JsonWebKeySetStatus, Reason},
     lifecycle::{self, Desired, Notice, Observed, Outcome},
@@ -44,9 +44,10 @@ pub(super) async fn write_if_different(
     let uid = resource.uid().unwrap_or_default();
     let patch = status_patch::<JsonWebKeySet>(&resource.name_any(), Some(&uid), status);
     let parameters = PatchParams::apply(FIELD_MANAGER).force();
-    let written = Arc::new(
-        call("write the status of the resource", api.patch_status(&resource.name_any(), &parameters, &Patch::Apply(patch))).await?,
-    );
+    let mut written =
+        call("write the status of the resource", api.patch_status(&resource.name_any(), &parameters, &Patch::Apply(patch))).await?;
+    metadata::keep_own(written.meta_mut());
+    let written = Arc::new(written);
     cx.memory.remember(&uid, written.clone());
     Ok(Some(written))
 }

@@ -1,15 +1,15 @@
 //! Watches, queues, and an orderly end.
 
-use std::{future::Future, hash::Hash, sync::Arc, time::Instant};
+use std::{future::Future, sync::Arc, time::Instant};
 
 use futures::{
-    FutureExt as _, Stream, StreamExt as _, TryStreamExt as _,
+    FutureExt as _, StreamExt as _, TryStreamExt as _,
     channel::mpsc,
     future::{self, Either, Shared},
 };
 use k8s_openapi::api::core::v1::{ConfigMap, Namespace, Secret};
 use kube::{
-    Api, Client, Resource, ResourceExt as _,
+    Api, Client, ResourceExt as _,
     core::{DeserializeGuard, PartialObjectMeta},
     runtime::{
         Controller, WatchStreamExt as _,
@@ -30,6 +30,7 @@ use super::{
     departed::{self, Departed},
     lease::{Election, Leadership, LeaseSettings, LostLease, Predecessor},
     memory::Memory,
+    metadata,
     metrics::Metrics,
     reconcile,
     repairs::Repairs,
@@ -154,16 +155,17 @@ async fn operate(
     let watched = settings.watched_namespaces.as_slice();
     // Before it leaves the store, so that nobody else gets its set in between.
     let departing = cx.clone();
-    let seen_sets =
-        watch::objects(&client, watched, &watcher::Config::default()).inspect_ok(move |event| departing.departed.note(event, &departing));
-    let set_events = kept(seen_sets, set_writer);
-    let admin_api_watcher = watcher(Api::<DeserializeGuard<AdminApi>>::all(client.clone()), watcher::Config::default()).default_backoff();
-    let admin_api_events = kept(admin_api_watcher, admin_api_writer);
-    let config_map_events = kept(watch::objects(&client, watched, &own_objects), config_map_writer);
+    let seen_sets = watch::objects(&client, watched, &watcher::Config::default(), metadata::keep_own)
+        .inspect_ok(move |event| departing.departed.note(event, &departing));
+    let set_events = seen_sets.reflect(set_writer);
+    let admin_api_watcher = watcher(Api::<DeserializeGuard<AdminApi>>::all(client.clone()), watcher::Config::default());
+    let admin_api_events = watch::pruned(admin_api_watcher, metadata::keep_own).reflect(admin_api_writer);
+    let config_map_events = watch::objects(&client, watched, &own_objects, metadata::keep_identity).reflect(config_map_writer);
     let import_config = watcher::Config::default().labels(&format!("{IMPORT_LABEL}=true"));
-    let import_events = kept(watch::objects(&client, watched, &import_config), import_writer).touched_objects();
-    let secret_events = kept(watch::objects(&client, watched, &own_objects), secret_writer);
-    let namespace_events = kept(watch::namespaces(&client, watched), namespace_writer)
+    let import_events = watch::objects(&client, watched, &import_config, metadata::keep_identity).reflect(import_writer).touched_objects();
+    let secret_events = watch::objects(&client, watched, &own_objects, metadata::keep_identity).reflect(secret_writer);
+    let namespace_events = watch::namespaces(&client, watched)
+        .reflect(namespace_writer)
         .touched_objects()
         .predicate_filter(predicates::labels, PredicateConfig::default());
 
@@ -279,16 +281,4 @@ fn tell<E: std::error::Error>(error: Option<ControllerError<E, watcher::Error>>)
         None | Some(ControllerError::ObjectNotFound(_)) => {}
         Some(error) => tracing::warn!(%error, "a watch or queue failed and is tried again"),
     }
-}
-
-/// Keeps what is watched in a store, without managed fields: they are half of the metadata, and nothing reads them.
-fn kept<K>(
-    events: impl Stream<Item = watcher::Result<watcher::Event<K>>> + Send,
-    writer: reflector::store::Writer<K>,
-) -> impl Stream<Item = watcher::Result<watcher::Event<K>>> + Send
-where
-    K: Resource + reflector::Lookup<DynamicType = <K as Resource>::DynamicType> + Clone + Send + Sync + 'static,
-    <K as Resource>::DynamicType: Clone + Eq + Hash + Send + Sync + Default,
-{
-    events.modify(|object| object.meta_mut().managed_fields = None).reflect(writer)
 }

@@ -6,7 +6,7 @@ use k8s_openapi::api::core::v1::Secret;
 use kube::{Api, ResourceExt as _, core::PartialObjectMeta, runtime::reflector::ObjectRef};
 use zeroize::Zeroize as _;
 
-use super::{context::Context, error::PassError, kubernetes::call, memory::KnownSource, pass::Pass};
+use super::{context::Context, error::PassError, kubernetes::call_secret, memory::KnownSource, metadata, pass::Pass};
 use crate::{
     api::{IMPORT_LABEL, Import, JsonWebKeySet},
     jwk::Jwk,
@@ -70,8 +70,9 @@ fn watched_version(desired: &Desired, import: &Import, cx: &Context) -> Option<S
 async fn labelled_version(desired: &Desired, import: &Import, cx: &Context) -> Result<String, SourceState> {
     let api = Api::<PartialObjectMeta<Secret>>::namespaced(cx.client.clone(), &desired.namespace);
     let name = &import.secret_ref.name;
-    let found = call("read the metadata of a Secret", api.get_opt(name)).await.map_err(|error| unreadable(&error))?;
-    let Some(secret) = found else { return Err(missing()) };
+    let found = call_secret("read the metadata of a Secret", api.get_opt(name)).await.map_err(|error| unreadable(&error))?;
+    let Some(mut secret) = found else { return Err(missing()) };
+    metadata::overwrite_annotations(&mut secret.metadata);
     if secret.labels().get(IMPORT_LABEL).map(String::as_str) != Some("true") {
         return Err(SourceState::NotLabelled);
     }
@@ -85,8 +86,9 @@ async fn labelled_version(desired: &Desired, import: &Import, cx: &Context) -> R
 pub(super) async fn read(desired: &Desired, name: &str, pass: &Pass<'_>) -> Result<Jwk, SourceState> {
     let Some((_, import)) = imports(desired).find(|(entry, _)| *entry == name) else { return Err(missing()) };
     let api = Api::<Secret>::namespaced(pass.cx.client.clone(), &desired.namespace);
-    let found = call("read a Secret", api.get_opt(&import.secret_ref.name)).await.map_err(|error| unreadable(&error))?;
-    let Some(secret) = found else { return Err(missing()) };
+    let found = call_secret("read a Secret", api.get_opt(&import.secret_ref.name)).await.map_err(|error| unreadable(&error))?;
+    let Some(mut secret) = found else { return Err(missing()) };
+    metadata::overwrite_annotations(&mut secret.metadata);
     let labels = secret.metadata.labels.unwrap_or_default();
     let mut data: BTreeMap<String, Vec<u8>> = secret.data.unwrap_or_default().into_iter().map(|(key, value)| (key, value.0)).collect();
     let content = SecretContent { labels: &labels, secret_type: secret.type_.as_deref(), data: &data };

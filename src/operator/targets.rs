@@ -15,9 +15,14 @@ use kube::{
 };
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Value, json};
-use zeroize::{Zeroize as _, Zeroizing};
+use zeroize::Zeroize as _;
 
-use super::{context::Context, error::PassError, kubernetes::call};
+use super::{
+    context::Context,
+    error::PassError,
+    kubernetes::{call, call_secret},
+    metadata,
+};
 use crate::{
     api::{FIELD_MANAGER, JsonWebKeySet, TargetKind},
     lifecycle::{Document, HeldTarget, TargetContent, TargetId, TargetState},
@@ -34,6 +39,10 @@ trait TargetObject:
     + Sync
     + 'static
 {
+    /// One call for an object of this kind.
+    async fn call<T: Send>(action: &'static str, asked: impl Future<Output = kube::Result<T>> + Send) -> Result<T, PassError> {
+        call(action, asked).await
+    }
     fn compose(metadata: ObjectMeta, content: &TargetContent) -> Self;
     fn content(&self) -> TargetContent;
     /// Overwrites what may be secret, before it is dropped.
@@ -52,7 +61,7 @@ impl TargetObject for ConfigMap {
         let mut data: BTreeMap<_, _> = self.data.iter().flatten().map(|(key, text)| (key.clone(), Document::read(text))).collect();
         // The operator writes no binary data: whatever is there counts as a difference.
         data.extend(self.binary_data.iter().flatten().map(|(key, _)| (key.clone(), Document::Public(String::new()))));
-        TargetContent { data, secret_type: None, labels: self.labels().clone(), annotations: self.annotations().clone() }
+        TargetContent::read(data, None, self.labels(), self.annotations())
     }
 
     fn patch_data(data: &BTreeMap<String, Document>) -> serde_json::Map<String, Value> {
@@ -61,15 +70,18 @@ impl TargetObject for ConfigMap {
 }
 
 impl TargetObject for Secret {
+    async fn call<T: Send>(action: &'static str, asked: impl Future<Output = kube::Result<T>> + Send) -> Result<T, PassError> {
+        call_secret(action, asked).await
+    }
+
     fn compose(metadata: ObjectMeta, content: &TargetContent) -> Self {
         let data = content.data.iter().map(|(key, document)| (key.clone(), ByteString(document.text().as_bytes().to_vec()))).collect();
         Self { metadata, data: Some(data), type_: content.secret_type.clone(), ..Self::default() }
     }
 
     fn content(&self) -> TargetContent {
-        let read = |bytes: &ByteString| Document::read(&Zeroizing::new(String::from_utf8_lossy(&bytes.0).into_owned()));
-        let data = self.data.iter().flatten().map(|(key, bytes)| (key.clone(), read(bytes))).collect();
-        TargetContent { data, secret_type: self.type_.clone(), labels: self.labels().clone(), annotations: self.annotations().clone() }
+        let data = self.data.iter().flatten().map(|(key, bytes)| (key.clone(), Document::read_secret(&bytes.0))).collect();
+        TargetContent::read(data, self.type_.clone(), self.labels(), self.annotations())
     }
 
     fn wipe(&mut self) {
@@ -169,7 +181,7 @@ pub(super) async fn remove_private(resource: &JsonWebKeySet, cx: &Context) -> Re
     let known: BTreeSet<_> = listed.chain(owned(resource, cx)).filter(|id| id.kind == TargetKind::Secret).collect();
     for id in known {
         if let TargetState::Held(held) = observe(resource, &id, cx).await?
-            && held.content.is_private()
+            && held.content.may_be_private()
             && let TargetState::Failed { why, .. } = remove(resource, &id, &held.uid, cx).await
         {
             return Err(PassError::RemovePrivateKeys { id, why });
@@ -224,16 +236,21 @@ where
 
 async fn read<K: TargetObject>(id: &TargetId, owner: &str, cx: &Context) -> Result<TargetState, PassError> {
     let api = Api::<K>::namespaced(cx.client.clone(), &id.namespace);
-    let Some(metadata) = call("read the metadata of a target", api.get_metadata_opt(&id.name)).await? else {
+    let Some(mut metadata) = K::call("read the metadata of a target", api.get_metadata_opt(&id.name)).await? else {
         return Ok(TargetState::Absent);
     };
+    metadata::keep_identity(&mut metadata.metadata);
     if !is_controlled_by(&metadata.metadata, owner) {
         return Ok(TargetState::Foreign);
     }
-    let object = call("read a target", api.get_opt(&id.name)).await?;
+    let object = K::call("read a target", api.get_opt(&id.name)).await?;
     Ok(match object {
         Some(object) if is_controlled_by(object.meta(), owner) => TargetState::Held(held(object)),
-        Some(_) => TargetState::Foreign,
+        Some(mut object) => {
+            object.wipe();
+            metadata::keep_identity(object.meta_mut());
+            TargetState::Foreign
+        }
         None => TargetState::Absent,
     })
 }
@@ -258,14 +275,14 @@ async fn write_kind<K: TargetObject>(
         };
         let parameters = PostParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PostParams::default() };
         // A POST and never an apply: an apply without force would merge into an object of somebody else.
-        return match call("create a target", api.create(&parameters, &K::compose(metadata, content))).await {
+        return match K::call("create a target", api.create(&parameters, &K::compose(metadata, content))).await {
             Ok(object) => Ok(TargetState::Held(held(object))),
             Err(error) if error.kubernetes_code() == Some(409) => read::<K>(id, &owner, cx).await,
             Err(error) => Err(error),
         };
     };
     let parameters = PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PatchParams::default() };
-    match call("update a target", api.patch(&id.name, &parameters, &Patch::Merge(replacement::<K>(before, content)))).await {
+    match K::call("update a target", api.patch(&id.name, &parameters, &Patch::Merge(replacement::<K>(before, content)))).await {
         Ok(object) => Ok(TargetState::Held(held(object))),
         // Changed, replaced or deleted since it was read: read it again and decide again.
         Err(error) if matches!(error.kubernetes_code(), Some(404 | 409)) => read::<K>(id, &owner, cx).await,
@@ -279,7 +296,7 @@ async fn remove_kind<K: TargetObject>(id: &TargetId, uid: &str, cx: &Context) ->
         preconditions: Some(Preconditions { uid: Some(uid.to_owned()), resource_version: None }),
         ..DeleteParams::default()
     };
-    match call("remove a target", api.delete(&id.name, &parameters)).await {
+    match K::call("remove a target", api.delete(&id.name, &parameters)).await {
         Ok(_) => Ok(TargetState::Absent),
         Err(error) if error.kubernetes_code() == Some(404) => Ok(TargetState::Absent),
         // Another object took its place, and it is not ours to delete.
@@ -310,6 +327,7 @@ fn replacement<K: TargetObject>(before: &HeldTarget, wanted: &TargetContent) -> 
 fn held<K: TargetObject>(mut object: K) -> HeldTarget {
     let content = object.content();
     object.wipe();
+    metadata::keep_identity(object.meta_mut());
     HeldTarget { uid: object.uid().unwrap_or_default(), resource_version: object.resource_version().unwrap_or_default(), content }
 }
 

@@ -12,7 +12,7 @@ use kube::{
 };
 use serde_json::{Value, json};
 
-use super::{context::Context, error::PassError, kubernetes::call, report};
+use super::{context::Context, error::PassError, kubernetes::call, metadata, report};
 use crate::{
     api::{AdminApiRef, FIELD_MANAGER, JsonWebKeySet, JsonWebKeySetSpec, JsonWebKeySetStatus, Mode},
     lifecycle,
@@ -27,9 +27,10 @@ pub(super) async fn tell(invalid: &InvalidObject, cx: &Context) -> Result<Action
     tracing::warn!(error = lifecycle::without_values(&invalid.error), "a resource cannot be read: nothing is changed for it");
     let resource = ApiResource::erase::<JsonWebKeySet>(&());
     let api = Api::<DynamicObject>::namespaced_with(cx.client.clone(), namespace, &resource);
-    let Some(object) = call("read a resource that cannot be parsed", api.get_opt(name)).await? else {
+    let Some(mut object) = call("read a resource that cannot be parsed", api.get_opt(name)).await? else {
         return Ok(Action::await_change());
     };
+    metadata::keep_own(&mut object.metadata);
     cx.memory.remember_claim(&object.metadata.uid.clone().unwrap_or_default(), claim_of(&object));
     // Whatever else the status holds stays as it is, readable or not: an apply drops what it leaves out.
     let mut status = object.data.get("status").cloned().filter(Value::is_object).unwrap_or_else(|| json!({}));

@@ -3,13 +3,13 @@
 use std::{collections::HashMap, fmt::Debug};
 
 use futures::{
-    StreamExt as _,
+    Stream, StreamExt as _,
     stream::{self, BoxStream, select_all},
 };
 use k8s_openapi::{NamespaceResourceScope, api::core::v1::Namespace};
 use kube::{
     Api, Client, Resource, ResourceExt as _,
-    core::PartialObjectMeta,
+    core::{ObjectMeta, PartialObjectMeta},
     runtime::{
         WatchStreamExt as _,
         watcher::{self, Event, watcher},
@@ -17,11 +17,13 @@ use kube::{
 };
 use serde::de::DeserializeOwned;
 
+use super::metadata;
+
 /// The events of one watch.
 pub(super) type Events<K> = BoxStream<'static, watcher::Result<Event<K>>>;
 
-/// Watches the objects of a kind: everywhere, or in these namespaces.
-pub(super) fn objects<K>(client: &Client, namespaces: &[String], config: &watcher::Config) -> Events<K>
+/// Watches the objects of a kind: everywhere, or in these namespaces. What `keep` takes from their metadata is never stored.
+pub(super) fn objects<K>(client: &Client, namespaces: &[String], config: &watcher::Config, keep: fn(&mut ObjectMeta)) -> Events<K>
 where
     K: Resource<Scope = NamespaceResourceScope> + Clone + DeserializeOwned + Debug + Send + Sync + 'static,
     <K as Resource>::DynamicType: Default,
@@ -30,7 +32,7 @@ where
         [] => vec![Api::all(client.clone())],
         some => some.iter().map(|namespace| Api::namespaced(client.clone(), namespace)).collect(),
     };
-    merged(apis.into_iter().map(|api| watcher(api, config.clone()).default_backoff().boxed()).collect())
+    merged(apis.into_iter().map(|api| pruned(watcher(api, config.clone()), keep)).collect())
 }
 
 /// Watches the namespaces themselves, as metadata: all, or these, each by its name.
@@ -40,7 +42,15 @@ pub(super) fn namespaces(client: &Client, namespaces: &[String]) -> Events<Parti
         [] => vec![watcher::Config::default()],
         some => some.iter().map(|name| watcher::Config::default().fields(&format!("metadata.name={name}"))).collect(),
     };
-    merged(configs.into_iter().map(|config| watcher(api.clone(), config).default_backoff().boxed()).collect())
+    merged(configs.into_iter().map(|config| pruned(watcher(api.clone(), config), metadata::keep_labels)).collect())
+}
+
+/// The events of a watch without what is not kept. Whoever stores objects reads them from here.
+pub(super) fn pruned<K>(events: impl Stream<Item = watcher::Result<Event<K>>> + Send + 'static, keep: fn(&mut ObjectMeta)) -> Events<K>
+where
+    K: Resource + Send + 'static,
+{
+    events.default_backoff().modify(move |object| keep(object.meta_mut())).boxed()
 }
 
 /// One stream of several. A store takes what is listed anew for everything there is, so that one list of one watch must not look like that.

@@ -218,6 +218,26 @@ impl Playground {
         String::from_utf8_lossy(&std::fs::read(format!("/proc/{id}/{file}")).expect("a process")).into_owned()
     }
 
+    /// How many times this text is in the memory that the operator's process may write.
+    pub fn copies_in_memory(&self, text: &str) -> usize {
+        use std::os::unix::fs::FileExt as _;
+        let memory =
+            std::fs::File::open(format!("/proc/{}/mem", self.operator.as_ref().expect("an operator").child.id())).expect("its memory");
+        let maps = self.process("maps");
+        let regions =
+            maps.lines().filter(|line| line.split(' ').nth(1).is_some_and(|rights| rights.starts_with("rw"))).filter_map(|line| {
+                let (start, end) = line.split(' ').next()?.split_once('-')?;
+                Some((u64::from_str_radix(start, 16).ok()?, u64::from_str_radix(end, 16).ok()?))
+            });
+        let count = regions.map(|(start, end)| {
+            let mut bytes = vec![0; usize::try_from(end - start).expect("a size")];
+            // What is gone meanwhile holds nothing.
+            let read = memory.read_at(&mut bytes, start).unwrap_or_default();
+            bytes[..read].windows(text.len()).filter(|window| window[0] == text.as_bytes()[0] && *window == text.as_bytes()).count()
+        });
+        count.sum()
+    }
+
     /// Ends the operator without a chance to do anything more.
     pub fn kill_operator(&mut self) {
         self.operator.take().expect("an operator").kill();

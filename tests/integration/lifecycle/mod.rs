@@ -8,5 +8,6 @@ mod histories;
 mod hydras_own;
 pub(crate) mod oracle;
 mod rotation;
+mod secrecy;
 mod steps;
 mod world;
