@@ -31,6 +31,7 @@ mod triggers;
 mod turns;
 mod unparsable;
 mod watch;
+mod writes;
 
 pub use lease::{LeaseSettings, LostLease};
 pub use metrics::Metrics;

@@ -9,10 +9,11 @@ use kube::{ResourceExt as _, core::DeserializeGuard, runtime::reflector::ObjectR
 use super::{
     apply,
     connections::Connection,
-    context::{Context, RemoteSet, to_timestamp},
+    context::{Context, to_timestamp},
     error::PassError,
     sources, targets,
     turns::{Asking, Turn},
+    writes::RemoteSet,
 };
 use crate::{
     api::JsonWebKeySet,

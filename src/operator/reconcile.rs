@@ -15,7 +15,7 @@ use super::{
     admission::{self, Watched},
     claims::{self, Surroundings},
     connections::{self, Unconnected},
-    context::{Context, RemoteSet},
+    context::Context,
     error::PassError,
     finalizer,
     kubernetes::call,
@@ -26,6 +26,7 @@ use super::{
     repairs, report, span, targets,
     turns::Turn,
     unparsable,
+    writes::RemoteSet,
 };
 use crate::{
     api::{AdminApi, FINALIZER, JsonWebKeySet, Reason},

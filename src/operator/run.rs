@@ -26,7 +26,7 @@ use super::{
     admin_api,
     changes::Changes,
     connections::Connections,
-    context::{Context, Writes},
+    context::Context,
     departed::{self, Departed},
     lease::{Election, Leadership, LeaseSettings, LostLease, Predecessor},
     memory::Memory,
@@ -38,6 +38,7 @@ use super::{
     triggers,
     turns::Turns,
     watch,
+    writes::Writes,
 };
 use crate::{
     api::{ADMIN_API_LABEL, AdminApi, CaRefKind, FIELD_MANAGER, IMPORT_LABEL, JsonWebKeySet, MANAGED_BY_LABEL, TargetKind},
