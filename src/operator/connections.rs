@@ -62,26 +62,43 @@ impl Basis {
 
 type State = Result<Arc<Connection>, Unconnected>;
 
-/// All connections, by AdminApi name.
+/// All connections, by AdminApi name. What is found of an AdminApi that is not known, or is gone by then, is dropped.
 pub(super) struct Connections {
-    states: Mutex<HashMap<String, (State, bool)>>,
+    known: Mutex<HashMap<String, Known>>,
     changed: UnboundedSender<String>,
     suspected: UnboundedSender<String>,
-    asked: Mutex<HashMap<String, Instant>>,
+}
+
+/// What is known of an AdminApi that is there.
+#[derive(Default)]
+struct Known {
+    /// The connection, and whether its server answers; `None` before the first look.
+    found: Option<(State, bool)>,
+    /// When its server was last asked because of a failed call.
+    asked: Option<Instant>,
 }
 
 impl Connections {
     /// No connections yet. The name of each AdminApi whose connection changes is sent to `changed`, of one that a call failed on to
     /// `suspected`.
     pub(super) fn new(changed: UnboundedSender<String>, suspected: UnboundedSender<String>) -> Self {
-        Self { states: Mutex::default(), changed, suspected, asked: Mutex::default() }
+        Self { known: Mutex::default(), changed, suspected }
+    }
+
+    /// The AdminApi is there.
+    pub(super) fn see(&self, name: &str) {
+        let mut known = self.lock();
+        if !known.contains_key(name) {
+            known.insert(name.to_owned(), Known::default());
+        }
     }
 
     /// A call failed: the AdminApi shall say soon whether its server answers. Many failures are one question.
     pub(super) fn suspect(&self, name: &str) {
-        let mut asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
-        if asked.get(name).is_none_or(|before| before.elapsed() > BETWEEN_QUESTIONS) {
-            asked.insert(name.to_owned(), Instant::now());
+        if let Some(known) = self.lock().get_mut(name)
+            && known.asked.is_none_or(|before| before.elapsed() > BETWEEN_QUESTIONS)
+        {
+            known.asked = Some(Instant::now());
             // The receiver is gone only while the process shuts down.
             let _ = self.suspected.unbounded_send(name.to_owned());
         }
@@ -89,22 +106,24 @@ impl Connections {
 
     /// The connection of an AdminApi, or why there is none; `None` before the first look.
     pub(super) fn get(&self, name: &str) -> Option<State> {
-        self.lock().get(name).map(|(state, _)| state.clone())
+        self.lock().get(name)?.found.as_ref().map(|(state, _)| state.clone())
     }
 
     /// The longest that the generation of a key at any of them may take, and not less than usual: it may have been longer a moment ago.
     pub(super) fn longest_timeout(&self) -> Duration {
-        let states = self.lock();
-        let timeouts = states.values().filter_map(|(state, _)| state.as_ref().ok()).map(|connection| connection.generation_timeout);
+        let known = self.lock();
+        let found = known.values().filter_map(|known| known.found.as_ref());
+        let timeouts = found.filter_map(|(state, _)| state.as_ref().ok()).map(|connection| connection.generation_timeout);
         timeouts.fold(DEFAULT_GENERATION_TIMEOUT, Duration::max)
     }
 
     /// Stores what an AdminApi's reconcile found, and tells the sets if it makes a difference for them.
     pub(super) fn set(&self, name: &str, state: State, answers: bool) {
-        let mut states = self.lock();
-        let same = states.get(name).is_some_and(|(before, answered)| *answered == answers && is_same(before, &state));
-        states.insert(name.to_owned(), (state, answers));
-        drop(states);
+        let mut all = self.lock();
+        let Some(known) = all.get_mut(name) else { return };
+        let same = known.found.as_ref().is_some_and(|(before, answered)| *answered == answers && is_same(before, &state));
+        known.found = Some((state, answers));
+        drop(all);
         if !same {
             self.tell(name);
         }
@@ -121,8 +140,8 @@ impl Connections {
         let _ = self.changed.unbounded_send(name.to_owned());
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<String, (State, bool)>> {
-        self.states.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<String, Known>> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -137,4 +156,27 @@ fn is_same(before: &State, after: &State) -> bool {
 /// The time to the next comparison, give or take a tenth, so that many sets do not ask at once.
 pub(super) fn resync(spec: &AdminApiSpec) -> Duration {
     spec.resync_interval.map_or(DEFAULT_RESYNC, Duration::from).max(SHORTEST).mul_f64(0.9 + fastrand::f64() * 0.2)
+}
+
+#[cfg(test)]
+mod tests {
+    use futures::channel::mpsc;
+
+    use super::*;
+
+    #[test]
+    fn nothing_is_kept_of_what_is_over() {
+        let ((changed, _changes), (suspected, mut suspects)) = (mpsc::unbounded(), mpsc::unbounded());
+        let connections = Connections::new(changed, suspected);
+        let unusable = || Err(Unconnected { reason: Reason::AdminApiInvalid, message: String::new() });
+        connections.see("default");
+        connections.set("default", unusable(), false);
+        connections.suspect("default");
+        assert!(connections.get("default").is_some() && suspects.try_recv().is_ok());
+        connections.remove("default");
+        // A reconcile of it and a pass over one of its sets end later.
+        connections.set("default", unusable(), false);
+        connections.suspect("default");
+        assert!(connections.lock().is_empty() && suspects.try_recv().is_err());
+    }
 }

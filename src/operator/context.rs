@@ -14,7 +14,7 @@ use kube::{
 };
 
 use super::{
-    changes::Changes, connections::Connections, departed::Departed, lease::Leadership, memory::Memory, metrics::Metrics, repairs::Repairs,
+    changes::Changes, connections::Connections, departed::Departed, lease::Leadership, locks::Locks, memory::Memory, metrics::Metrics,
     shard::Shard, turns::Turns, writes::Writes,
 };
 use crate::{
@@ -55,7 +55,7 @@ pub(super) struct Context {
     /// The turns to have a key generated.
     pub(super) generations: Turns,
     pub(super) changes: Changes,
-    pub(super) repairs: Repairs,
+    pub(super) locks: Locks,
     pub(super) memory: Memory,
     pub(super) writes: Writes,
     /// When this process started: before, another one may have been writing.

@@ -1,5 +1,8 @@
 //! What one process remembers of each resource. It may be lost with the process, which then asks and waits more: every decision is made on
 //! what is stored and seen.
+//!
+//! Only [`Memory::see`] begins to remember a resource, and the watch calls it. Whatever else is noted of a resource that is not remembered is
+//! dropped, since a pass may end after its resource is gone.
 
 use std::{
     collections::HashMap,
@@ -9,6 +12,7 @@ use std::{
 
 use backon::{BackoffBuilder as _, ExponentialBackoff, ExponentialBuilder};
 
+use super::repairs::Edits;
 use crate::{
     api::{Import, JsonWebKeySet},
     lifecycle::{HeldTarget, SourceState, TargetId},
@@ -44,6 +48,7 @@ pub(super) struct Rest {
 
 #[derive(Default)]
 struct Remembered {
+    /// `None` if the watch shows it.
     latest: Option<Arc<JsonWebKeySet>>,
     targets: HashMap<TargetId, HeldTarget>,
     looked: bool,
@@ -51,24 +56,42 @@ struct Remembered {
     staged_is_empty: bool,
     is_new_here: bool,
     claim: Option<Arc<JsonWebKeySet>>,
-    pauses: Option<ExponentialBackoff>,
+    pauses: Option<Box<ExponentialBackoff>>,
     is_elsewhere: bool,
     waits_since: Option<Instant>,
     joined: Option<Instant>,
     wishes: u64,
     rest: Option<Rest>,
-    turn: Arc<tokio::sync::Mutex<()>>,
+    edits: Edits,
 }
 
 impl Memory {
-    /// The resource as this process last wrote or read it.
+    /// The resource is there: it is remembered from now on.
+    pub(super) fn see(&self, uid: &str) {
+        let mut resources = self.lock();
+        if !resources.contains_key(uid) {
+            resources.insert(uid.to_owned(), Remembered::default());
+        }
+    }
+
+    /// The resource as this process last wrote or read it; `None` if that is what the watch shows.
     pub(super) fn latest(&self, uid: &str) -> Option<Arc<JsonWebKeySet>> {
         self.lock().get(uid).and_then(|remembered| remembered.latest.clone())
     }
 
     /// Remembers the resource as the API server answered it.
     pub(super) fn remember(&self, uid: &str, resource: Arc<JsonWebKeySet>) {
-        self.lock().entry(uid.to_owned()).or_default().latest = Some(resource);
+        self.update(uid, |remembered| remembered.latest = Some(resource));
+    }
+
+    /// The watch shows this version of the resource. A copy of it need not be kept.
+    pub(super) fn is_shown(&self, uid: &str, version: Option<&str>) {
+        self.update(uid, |remembered| {
+            if remembered.latest.as_ref().is_some_and(|latest| latest.metadata.resource_version.as_deref() == version) {
+                remembered.latest = None;
+                remembered.claim = None;
+            }
+        });
     }
 
     /// A target as it was last read or written.
@@ -78,12 +101,10 @@ impl Memory {
 
     /// Remembers a target as it was read or written; `None` forgets it.
     pub(super) fn remember_target(&self, uid: &str, id: &TargetId, held: Option<HeldTarget>) {
-        let mut resources = self.lock();
-        let targets = &mut resources.entry(uid.to_owned()).or_default().targets;
-        match held {
-            Some(held) => targets.insert(id.clone(), held),
-            None => targets.remove(id),
-        };
+        self.update(uid, |remembered| match held {
+            Some(held) => remembered.targets.insert(id.clone(), held),
+            None => remembered.targets.remove(id),
+        });
     }
 
     /// The targets that are remembered; `None` if this process has not looked at the resource's targets yet.
@@ -94,7 +115,7 @@ impl Memory {
 
     /// Every target of the resource was looked at.
     pub(super) fn note_looked(&self, uid: &str) {
-        self.lock().entry(uid.to_owned()).or_default().looked = true;
+        self.update(uid, |remembered| remembered.looked = true);
     }
 
     /// What a Secret held for an entry when it was last read.
@@ -104,12 +125,12 @@ impl Memory {
 
     /// Remembers what a Secret holds for an entry: no private half.
     pub(super) fn remember_source(&self, uid: &str, entry: &str, known: KnownSource) {
-        self.lock().entry(uid.to_owned()).or_default().sources.insert(entry.to_owned(), known);
+        self.update(uid, |remembered| remembered.sources.insert(entry.to_owned(), known));
     }
 
     /// Remembers whether the last pass left nothing staged, so that the next one need not ask.
     pub(super) fn note_staged(&self, uid: &str, is_empty: bool) {
-        self.lock().entry(uid.to_owned()).or_default().staged_is_empty = is_empty;
+        self.update(uid, |remembered| remembered.staged_is_empty = is_empty);
     }
 
     /// Whether the last pass of this process left nothing staged.
@@ -126,7 +147,7 @@ impl Memory {
 
     /// This process saw the resource before anything was written for it.
     pub(super) fn note_new(&self, uid: &str) {
-        self.lock().entry(uid.to_owned()).or_default().is_new_here = true;
+        self.update(uid, |remembered| remembered.is_new_here = true);
     }
 
     /// Whether it did, so that no earlier process can have left a write under way.
@@ -136,7 +157,7 @@ impl Memory {
 
     /// Remembers what a resource that cannot be read claims, as far as that part can be read.
     pub(super) fn remember_claim(&self, uid: &str, claim: JsonWebKeySet) {
-        self.lock().entry(uid.to_owned()).or_default().claim = Some(Arc::new(claim));
+        self.update(uid, |remembered| remembered.claim = Some(Arc::new(claim)));
     }
 
     /// What a resource that cannot be read claims: as it was when it could be, else as far as it can; `None` if nobody looked yet.
@@ -148,33 +169,36 @@ impl Memory {
 
     /// The resource changed, and waits for its reconcile.
     pub(super) fn note_waiting(&self, uid: &str) {
-        self.lock().entry(uid.to_owned()).or_default().waits_since.get_or_insert_with(Instant::now);
+        self.update(uid, |remembered| {
+            remembered.waits_since.get_or_insert_with(Instant::now);
+        });
         self.disturb(uid);
     }
 
     /// Something happened that only a pass can answer: the resource is not at rest any more.
     pub(super) fn disturb(&self, uid: &str) {
-        if let Some(remembered) = self.lock().get_mut(uid) {
+        self.update(uid, |remembered| {
             remembered.wishes += 1;
             remembered.rest = None;
-        }
+        });
     }
 
     /// A pass begins, and answers everything that happened before. Answers what [`comes_to_rest`](Self::comes_to_rest) has to be told.
     pub(super) fn begins(&self, uid: &str) -> u64 {
-        self.lock().get_mut(uid).map_or(0, |remembered| {
+        let begun = self.update(uid, |remembered| {
             remembered.rest = None;
             remembered.wishes
-        })
+        });
+        begun.unwrap_or_default()
     }
 
     /// A pass that began with `wishes` is over: nothing is to be done before `rest` ends, unless something happened meanwhile.
     pub(super) fn comes_to_rest(&self, uid: &str, wishes: u64, rest: Rest) {
-        if let Some(remembered) = self.lock().get_mut(uid)
-            && remembered.wishes == wishes
-        {
-            remembered.rest = Some(rest);
-        }
+        self.update(uid, |remembered| {
+            if remembered.wishes == wishes {
+                remembered.rest = Some(rest);
+            }
+        });
     }
 
     /// The rest of a resource; `None` if it needs a pass.
@@ -184,23 +208,21 @@ impl Memory {
 
     /// How long it waited.
     pub(super) fn take_waiting(&self, uid: &str) -> Option<Duration> {
-        self.lock().get_mut(uid)?.waits_since.take().map(|since| since.elapsed())
+        self.update(uid, |remembered| remembered.waits_since.take())?.map(|since| since.elapsed())
     }
 
     /// The resource is another operator's: what was remembered of it may be outdated when it comes back.
     pub(super) fn leave(&self, uid: &str) {
-        let mut resources = self.lock();
-        let remembered = resources.entry(uid.to_owned()).or_default();
-        *remembered = Remembered { is_elsewhere: true, turn: remembered.turn.clone(), ..Remembered::default() };
+        self.update(uid, |remembered| *remembered = Remembered { is_elsewhere: true, ..Remembered::default() });
     }
 
     /// The resource is this operator's. If it was another's before, it has joined now.
     pub(super) fn join(&self, uid: &str) {
-        let mut resources = self.lock();
-        let remembered = resources.entry(uid.to_owned()).or_default();
-        if std::mem::take(&mut remembered.is_elsewhere) {
-            remembered.joined = Some(Instant::now());
-        }
+        self.update(uid, |remembered| {
+            if std::mem::take(&mut remembered.is_elsewhere) {
+                remembered.joined = Some(Instant::now());
+            }
+        });
     }
 
     /// When the resource was taken over from another operator.
@@ -208,29 +230,30 @@ impl Memory {
         self.lock().get(uid).and_then(|remembered| remembered.joined)
     }
 
-    /// The turn of one resource: it is worked on by one at a time.
-    pub(super) async fn turn(&self, uid: &str) -> tokio::sync::OwnedMutexGuard<()> {
-        let turn = self.lock().entry(uid.to_owned()).or_default().turn.clone();
-        turn.lock_owned().await
+    /// Reads or changes what is known of edits of its targets.
+    pub(super) fn edits<T>(&self, uid: &str, change: impl FnOnce(&mut Edits) -> T) -> Option<T> {
+        self.update(uid, |remembered| change(&mut remembered.edits))
     }
 
     /// How long to pause after a failure: longer each time, with jitter.
     pub(super) fn pause(&self, uid: &str) -> Duration {
-        let mut resources = self.lock();
-        let pauses = resources.entry(uid.to_owned()).or_default().pauses.get_or_insert_with(pauses);
-        pauses.next().unwrap_or(LONGEST_PAUSE)
+        let pause = self.update(uid, |remembered| remembered.pauses.get_or_insert_with(|| Box::new(pauses())).next());
+        pause.map_or(FIRST_PAUSE, |pause| pause.unwrap_or(LONGEST_PAUSE))
     }
 
     /// A pass went well: the next failure pauses shortly again.
     pub(super) fn reset_pause(&self, uid: &str) {
-        if let Some(remembered) = self.lock().get_mut(uid) {
-            remembered.pauses = None;
-        }
+        self.update(uid, |remembered| remembered.pauses = None);
     }
 
     /// The resource is gone.
     pub(super) fn forget(&self, uid: &str) {
         self.lock().remove(uid);
+    }
+
+    /// Changes what is remembered of a resource; `None` if nothing is.
+    fn update<T>(&self, uid: &str, change: impl FnOnce(&mut Remembered) -> T) -> Option<T> {
+        self.lock().get_mut(uid).map(change)
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<String, Remembered>> {
@@ -241,4 +264,65 @@ impl Memory {
 
 fn pauses() -> ExponentialBackoff {
     ExponentialBuilder::default().with_min_delay(FIRST_PAUSE).with_max_delay(LONGEST_PAUSE).without_max_times().with_jitter().build()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::api::TargetKind;
+
+    fn target() -> TargetId {
+        TargetId { kind: TargetKind::ConfigMap, namespace: "shop".to_owned(), name: "payments-jwks".to_owned() }
+    }
+
+    /// Everything that a pass notes of its resource.
+    fn end_of_a_pass(memory: &Memory, uid: &str) {
+        let held = HeldTarget { uid: "map".to_owned(), resource_version: "1".to_owned(), content: Default::default() };
+        let import = serde_json::from_value(json!({ "secretRef": { "name": "key" } })).expect("an import");
+        let known = KnownSource { version: "1".to_owned(), import, state: SourceState::NotLabelled };
+        memory.remember(uid, Arc::new(JsonWebKeySet::new("payments", Default::default())));
+        memory.remember_claim(uid, JsonWebKeySet::new("payments", Default::default()));
+        memory.remember_target(uid, &target(), Some(held));
+        memory.remember_source(uid, "signing", known);
+        memory.note_looked(uid);
+        memory.note_staged(uid, true);
+        memory.note_new(uid);
+        memory.note_waiting(uid);
+        memory.take_waiting(uid);
+        let wishes = memory.begins(uid);
+        memory.comes_to_rest(uid, wishes, Rest { until: Instant::now(), is_settled: true });
+        memory.edits(uid, |edits| edits.note(target()));
+        memory.pause(uid);
+        memory.reset_pause(uid);
+        memory.leave(uid);
+        memory.join(uid);
+    }
+
+    #[test]
+    fn nothing_is_kept_of_what_is_over() {
+        let memory = Memory::default();
+        memory.see("uid");
+        end_of_a_pass(&memory, "uid");
+        assert!(memory.joined("uid").is_some() && memory.lock().len() == 1);
+        memory.forget("uid");
+        assert!(memory.lock().is_empty());
+        // The watch tells of the deletion while the pass that led to it is still under way.
+        end_of_a_pass(&memory, "uid");
+        assert!(memory.lock().is_empty(), "a pass that ends after its resource is gone");
+    }
+
+    #[test]
+    fn a_copy_is_kept_until_the_watch_shows_it() {
+        let memory = Memory::default();
+        memory.see("uid");
+        let mut written = JsonWebKeySet::new("payments", Default::default());
+        written.metadata.resource_version = Some("2".to_owned());
+        memory.remember("uid", Arc::new(written));
+        memory.is_shown("uid", Some("1"));
+        assert!(memory.latest("uid").is_some(), "the watch lags behind");
+        memory.is_shown("uid", Some("2"));
+        assert!(memory.latest("uid").is_none());
+    }
 }

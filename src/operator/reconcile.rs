@@ -44,7 +44,7 @@ const SOON: Duration = Duration::from_secs(1);
 /// others. Until it has its turn it holds next to nothing.
 pub(super) async fn reconcile(guard: Arc<Watched>, cx: Arc<Context>) -> Result<Action, std::convert::Infallible> {
     let uid = guard.meta().uid.clone().unwrap_or_default();
-    let _turn = cx.memory.turn(&uid).await;
+    let _alone = cx.locks.lock(&uid).await;
     if cx.departed.holds(&uid) || !cx.leadership.may_write() {
         return Ok(Action::await_change());
     }
@@ -56,7 +56,11 @@ pub(super) async fn reconcile(guard: Arc<Watched>, cx: Arc<Context>) -> Result<A
     if cx.departed.holds(&uid) || !cx.leadership.may_write() {
         return Ok(Action::await_change());
     }
-    Ok(Box::pin(work(&guard, turn, &cx)).await)
+    let action = Box::pin(work(&guard, turn, &cx)).await;
+    if let Some(watched) = admission::latest(&guard, &cx).filter(|watched| watched.0.is_ok()) {
+        cx.memory.is_shown(&uid, watched.meta().resource_version.as_deref());
+    }
+    Ok(action)
 }
 
 /// Works on a resource whose turn it is.
@@ -159,7 +163,7 @@ pub(super) async fn reconcile_resource(resource: Arc<JsonWebKeySet>, turn: Optio
         return Ok(Action::requeue(Duration::ZERO));
     };
     let wishes = cx.memory.begins(&resource.uid().unwrap_or_default());
-    cx.repairs.close(&resource.uid().unwrap_or_default(), Instant::now());
+    cx.memory.edits(&resource.uid().unwrap_or_default(), |edits| edits.close(Instant::now()));
     let remote = RemoteSet::new(&admin_api.spec, &desired.set);
     let mut pass = Pass {
         cx,
@@ -207,17 +211,13 @@ fn until_next_look(wake: Option<Timestamp>, resync: Duration, now: Timestamp) ->
     until_wake.map_or(resync, |until| until.min(resync))
 }
 
-/// The resource as it is: the watched one if it is what this process last read or wrote, else read again. A watch may lag behind our own
+/// The resource as it is: the watched one unless this process read or wrote a version that the watch has not shown, then it is read again. A watch may lag behind our own
 /// status, and a decision on an old status could use a kid twice.
 async fn latest(cached: &JsonWebKeySet, cx: &Context) -> Result<Option<Arc<JsonWebKeySet>>, PassError> {
     let uid = cached.uid().unwrap_or_default();
     match cx.memory.latest(&uid) {
         Some(known) if known.resource_version() == cached.resource_version() => return Ok(Some(known)),
-        None => {
-            let known = Arc::new(cached.clone());
-            cx.memory.remember(&uid, known.clone());
-            return Ok(Some(known));
-        }
+        None => return Ok(Some(Arc::new(cached.clone()))),
         Some(_) => {}
     }
     let api = Api::<JsonWebKeySet>::namespaced(cx.client.clone(), &cached.namespace().unwrap_or_default());

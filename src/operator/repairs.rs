@@ -1,8 +1,7 @@
 //! Puts back what somebody else changed in the targets of a set that is at rest: without a look at the set, and each time a little later.
 
 use std::{
-    collections::{BTreeMap, HashMap},
-    sync::{Mutex, MutexGuard, PoisonError},
+    collections::BTreeMap,
     time::{Duration, Instant},
 };
 
@@ -22,11 +21,9 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(300);
 /// A target that was left alone for so long is repaired at once again.
 const FORGIVEN_AFTER: Duration = Duration::from_secs(600);
 
-/// The targets that were edited, by the UID of their resource.
+/// The targets of one resource that were edited.
 #[derive(Default)]
-pub(super) struct Repairs {
-    resources: Mutex<HashMap<String, BTreeMap<TargetId, Edited>>>,
-}
+pub(super) struct Edits(BTreeMap<TargetId, Edited>);
 
 /// One target that was edited.
 struct Edited {
@@ -37,42 +34,28 @@ struct Edited {
     pauses: ExponentialBackoff,
 }
 
-impl Repairs {
+impl Edits {
     /// Somebody else changed or removed a target.
-    pub(super) fn note(&self, uid: &str, target: TargetId) {
-        let mut resources = self.lock();
-        let edited = resources.entry(uid.to_owned()).or_default().entry(target);
+    pub(super) fn note(&mut self, target: TargetId) {
+        let edited = self.0.entry(target);
         edited.or_insert_with(|| Edited { is_open: true, allowed_at: Instant::now(), pauses: pauses() }).is_open = true;
     }
 
     /// A pass looks at every target: nothing is left to look at. What was left alone for long is forgotten.
-    pub(super) fn close(&self, uid: &str, now: Instant) {
-        let mut resources = self.lock();
-        let Some(targets) = resources.get_mut(uid) else { return };
-        targets.values_mut().for_each(|edited| edited.is_open = false);
-        targets.retain(|_, edited| now < edited.allowed_at + FORGIVEN_AFTER);
-        if targets.is_empty() {
-            resources.remove(uid);
-        }
-    }
-
-    /// The resource is gone.
-    pub(super) fn forget(&self, uid: &str) {
-        self.lock().remove(uid);
+    pub(super) fn close(&mut self, now: Instant) {
+        self.0.values_mut().for_each(|edited| edited.is_open = false);
+        self.0.retain(|_, edited| now < edited.allowed_at + FORGIVEN_AFTER);
     }
 
     /// When the next edited target may be looked at; `None` if none was edited.
-    fn next(&self, uid: &str) -> Option<Instant> {
-        let resources = self.lock();
-        resources.get(uid)?.values().filter(|edited| edited.is_open).map(|edited| edited.allowed_at).min()
+    fn next(&self) -> Option<Instant> {
+        self.0.values().filter(|edited| edited.is_open).map(|edited| edited.allowed_at).min()
     }
 
     /// Takes the targets that are to be looked at now; the next edits of them wait longer.
-    fn take(&self, uid: &str, now: Instant) -> Vec<TargetId> {
+    fn take(&mut self, now: Instant) -> Vec<TargetId> {
         let mut due = Vec::new();
-        let mut resources = self.lock();
-        let open = resources.get_mut(uid).into_iter().flatten().filter(|(_, edited)| edited.is_open && edited.allowed_at <= now);
-        for (id, edited) in open {
+        for (id, edited) in self.0.iter_mut().filter(|(_, edited)| edited.is_open && edited.allowed_at <= now) {
             if now >= edited.allowed_at + FORGIVEN_AFTER {
                 edited.pauses = pauses();
             }
@@ -81,10 +64,6 @@ impl Repairs {
             due.push(id.clone());
         }
         due
-    }
-
-    fn lock(&self) -> MutexGuard<'_, HashMap<String, BTreeMap<TargetId, Edited>>> {
-        self.resources.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -101,13 +80,14 @@ pub(super) async fn repair(watched: &Watched, cx: &Context) -> Option<Action> {
     if resource.meta().deletion_timestamp.is_some() || !cx.is_ours(resource.labels()) {
         return None;
     }
-    cx.repairs.next(uid)?;
-    for id in cx.repairs.take(uid, now) {
+    let next = || cx.memory.edits(uid, |edits| edits.next()).flatten();
+    next()?;
+    for id in cx.memory.edits(uid, |edits| edits.take(now)).unwrap_or_default() {
         if !rest.is_settled || !put_back(resource, &id, cx).await {
             return None;
         }
     }
-    let next = cx.repairs.next(uid).map_or(rest.until, |next| next.min(rest.until));
+    let next = next().map_or(rest.until, |next| next.min(rest.until));
     Some(Action::requeue(next.saturating_duration_since(Instant::now())))
 }
 
@@ -125,7 +105,7 @@ async fn put_back(resource: &JsonWebKeySet, id: &TargetId, cx: &Context) -> bool
             match targets::try_write(resource, &id, &content, replaces.as_deref(), cx).await {
                 Ok(TargetState::Held(held)) if held.content.differs_from(&content) => {
                     // It was edited once more before the write. What it should hold stays remembered.
-                    cx.repairs.note(uid, id);
+                    cx.memory.edits(uid, |edits| edits.note(id.clone()));
                     true
                 }
                 Ok(state @ TargetState::Held(_)) => {
@@ -151,40 +131,37 @@ mod tests {
 
     #[test]
     fn the_first_edit_is_looked_at_at_once_and_the_next_ones_ever_later() {
-        let (repairs, mut now) = (Repairs::default(), Instant::now());
-        repairs.note("uid", target("a"));
+        let (mut edits, mut now) = (Edits::default(), Instant::now());
+        edits.note(target("a"));
         now += Duration::from_millis(1);
-        assert_eq!(repairs.take("uid", now), [target("a")]);
-        assert!(repairs.take("uid", now).is_empty() && repairs.next("uid").is_none(), "nothing new");
+        assert_eq!(edits.take(now), [target("a")]);
+        assert!(edits.take(now).is_empty() && edits.next().is_none(), "nothing new");
         let mut looked = 0;
         let end = now + Duration::from_secs(600);
         while now < end {
-            repairs.note("uid", target("a"));
-            let due = repairs.take("uid", now);
+            edits.note(target("a"));
+            let due = edits.take(now);
             looked += due.len();
-            assert_eq!(due.is_empty(), repairs.next("uid").is_some_and(|next| next > now));
+            assert_eq!(due.is_empty(), edits.next().is_some_and(|next| next > now));
             now += Duration::from_millis(7);
         }
         assert!((4..=12).contains(&looked), "{looked} looks in ten minutes of edits");
 
-        repairs.note("uid", target("b"));
-        assert_eq!(repairs.take("uid", now), [target("b")], "another target waits for nothing");
+        edits.note(target("b"));
+        assert_eq!(edits.take(now), [target("b")], "another target waits for nothing");
         now += LONGEST_PAUSE * 2 + FORGIVEN_AFTER;
-        repairs.note("uid", target("a"));
-        assert_eq!(repairs.take("uid", now), [target("a")], "it was left alone for long");
+        edits.note(target("a"));
+        assert_eq!(edits.take(now), [target("a")], "it was left alone for long");
     }
 
     #[test]
     fn nothing_is_kept_of_what_is_over() {
-        let repairs = Repairs::default();
+        let mut edits = Edits::default();
         let now = Instant::now() + Duration::from_millis(1);
-        repairs.note("uid", target("a"));
-        repairs.close("uid", now);
-        assert!(repairs.take("uid", now).is_empty(), "a pass looked at it");
-        repairs.close("uid", now + FORGIVEN_AFTER + LONGEST_PAUSE);
-        assert!(repairs.lock().is_empty());
-        repairs.note("uid", target("a"));
-        repairs.forget("uid");
-        assert!(repairs.lock().is_empty());
+        edits.note(target("a"));
+        edits.close(now);
+        assert!(edits.take(now).is_empty(), "a pass looked at it");
+        edits.close(now + FORGIVEN_AFTER + LONGEST_PAUSE);
+        assert!(edits.0.is_empty());
     }
 }

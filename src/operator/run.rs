@@ -17,27 +17,29 @@ use kube::{
         events::{Recorder, Reporter},
         predicates,
         reflector::{self, ObjectRef},
-        utils::{Predicate as _, PredicateConfig},
-        watcher::{self, watcher},
+        utils::Predicate as _,
+        watcher::{self, Event, watcher},
     },
 };
 
 use super::{
     admin_api,
+    admission::Watched,
     changes::Changes,
     connections::Connections,
     context::Context,
     departed::{self, Departed},
+    filter,
     lease::{Election, Leadership, LeaseSettings, LostLease, Predecessor},
+    locks::Locks,
     memory::Memory,
     metadata,
     metrics::Metrics,
     reconcile,
-    repairs::Repairs,
     shard::Shard,
     triggers,
     turns::Turns,
-    watch,
+    unparsable, watch,
     writes::Writes,
 };
 use crate::{
@@ -134,7 +136,7 @@ async fn operate(
         passes: Turns::default(),
         generations: Turns::default(),
         changes: Changes::default(),
-        repairs: Repairs::default(),
+        locks: Locks::default(),
         departed: Departed::new(noticed),
         connections: Connections::new(changed, suspected),
         memory: Memory::default(),
@@ -156,62 +158,40 @@ async fn operate(
     let watched = settings.watched_namespaces.as_slice();
     // Before it leaves the store, so that nobody else gets its set in between.
     let departing = cx.clone();
-    let seen_sets = watch::objects(&client, watched, &watcher::Config::default(), metadata::keep_own)
-        .inspect_ok(move |event| departing.departed.note(event, &departing));
-    let set_events = seen_sets.reflect(set_writer);
-    let admin_api_watcher = watcher(Api::<DeserializeGuard<AdminApi>>::all(client.clone()), watcher::Config::default());
-    let admin_api_events = watch::pruned(admin_api_watcher, metadata::keep_own).reflect(admin_api_writer);
-    let config_map_events = watch::objects(&client, watched, &own_objects, metadata::keep_identity).reflect(config_map_writer);
+    let seen_sets = watch::seen(&client, watched, &watcher::Config::default(), metadata::keep_own, sets.clone()).inspect_ok(move |seen| {
+        departing.departed.note(seen, &departing);
+        unparsable::keep_last(seen, &departing);
+    });
+    let set_events = seen_sets.map_ok(Event::from).reflect(set_writer);
+    let admin_api_events =
+        watch::cluster_objects(Api::all(client.clone()), metadata::keep_own, admin_apis.clone()).reflect(admin_api_writer);
+    let config_map_events =
+        watch::objects(&client, watched, &own_objects, metadata::keep_identity, config_maps.clone()).reflect(config_map_writer);
     let import_config = watcher::Config::default().labels(&format!("{IMPORT_LABEL}=true"));
-    let import_events = watch::objects(&client, watched, &import_config, metadata::keep_identity).reflect(import_writer).touched_objects();
-    let secret_events = watch::objects(&client, watched, &own_objects, metadata::keep_identity).reflect(secret_writer);
-    let namespace_events = watch::namespaces(&client, watched)
-        .reflect(namespace_writer)
-        .touched_objects()
-        .predicate_filter(predicates::labels, PredicateConfig::default());
+    let import_events = watch::objects(&client, watched, &import_config, metadata::keep_identity, cx.imports.clone())
+        .reflect(import_writer)
+        .touched_objects();
+    let secret_events = watch::objects(&client, watched, &own_objects, metadata::keep_identity, secrets.clone()).reflect(secret_writer);
+    let namespace_events = watch::namespaces(&client, watched, namespaces.clone()).reflect(namespace_writer);
+    let namespace_events = filter::changed(namespace_events, predicates::labels);
 
-    let (gone, waiting) = (cx.clone(), cx.clone());
+    let (noting, waiting) = (cx.clone(), cx.clone());
     let set_is_free = freed.clone();
     let (used, users_changed) = mpsc::unbounded();
-    let set_triggers = set_events
-        .inspect_ok(move |event| {
-            if let watcher::Event::Delete(resource) = event {
-                let uid = resource.uid().unwrap_or_default();
-                if !gone.departed.holds(&uid) {
-                    gone.memory.forget(&uid);
-                }
-                gone.repairs.forget(&uid);
-                gone.changes.note(&uid);
-                // Another resource may have waited for its set.
-                let _ = freed.unbounded_send(resource.clone());
-            }
-            if let watcher::Event::Apply(resource) | watcher::Event::Delete(resource) = event
-                && let Ok(resource) = &resource.0
-                && admin_api::is_affected(claim::admin_api_name(resource), matches!(event, watcher::Event::Delete(_)), &gone)
-            {
-                let _ = used.unbounded_send(claim::admin_api_name(resource).to_owned());
-            }
-        })
-        .touched_objects()
-        // An annotation asks for a rotation, a label may choose another operator; neither counts as a generation.
-        .predicate_filter(predicates::generation.combine(predicates::annotations).combine(predicates::labels), PredicateConfig::default())
-        .inspect_ok(move |resource| {
-            // What is gone gets no reconcile, and nothing is remembered of it.
-            if waiting.sets.get(&ObjectRef::from_obj(resource)).is_some_and(|found| found.uid() == resource.uid()) {
-                let uid = resource.uid().unwrap_or_default();
-                waiting.memory.note_waiting(&uid);
-                waiting.changes.note(&uid);
-            }
-        });
-    let removed = cx.clone();
-    let admin_api_triggers = admin_api_events
-        .inspect_ok(move |event| {
-            if let watcher::Event::Delete(admin_api) = event {
-                removed.connections.remove(&admin_api.name_any());
-            }
-        })
-        .touched_objects()
-        .predicate_filter(predicates::generation, PredicateConfig::default());
+    let set_events = set_events.inspect_ok(move |event| note_set(event, &noting, &freed, &used));
+    // An annotation asks for a rotation, a label may choose another operator; neither counts as a generation.
+    let matters = predicates::generation.combine(predicates::annotations).combine(predicates::labels);
+    let set_triggers = filter::changed(set_events, matters).inspect_ok(move |resource| {
+        // What is gone gets no reconcile.
+        if waiting.sets.get(&ObjectRef::from_obj(resource)).is_some_and(|found| found.uid() == resource.uid()) {
+            let uid = resource.uid().unwrap_or_default();
+            waiting.memory.note_waiting(&uid);
+            waiting.changes.note(&uid);
+        }
+    });
+    let noting = cx.clone();
+    let admin_api_events = admin_api_events.inspect_ok(move |event| note_admin_api(event, &noting));
+    let admin_api_triggers = filter::changed(admin_api_events, predicates::generation);
 
     let set_controller = Controller::for_stream(set_triggers, sets.clone())
         .with_config(ControllerConfig::default().concurrency(UNLIMITED))
@@ -243,8 +223,8 @@ async fn operate(
         .for_each(async |result| tell(result.err()));
 
     let (abandoned, ending) = (cx.clone(), shutdown.clone());
-    let cleanups = departures.take_until(shutdown.clone()).for_each_concurrent(CLEANUPS, async |resource| {
-        departed::clean_up(resource.clone(), ending.clone(), &abandoned).await;
+    let cleanups = departures.take_until(shutdown.clone()).for_each_concurrent(CLEANUPS, async |noticed| {
+        let resource = departed::attend(noticed, ending.clone(), &abandoned).await;
         let _ = set_is_free.unbounded_send(DeserializeGuard(Ok(resource.as_ref().clone())));
     });
     let became_ready = async {
@@ -274,6 +254,46 @@ async fn operate(
     // What was not answered may still land, and so may what the one before left, if that is not long enough ago.
     let is_settled = cx.predecessor_was_done || cx.started.elapsed() > late_answers(cx.connections.longest_timeout());
     if is_settled && !cx.writes.are_any_in_flight() { Predecessor::WasDone } else { Predecessor::MayHaveLeftWrites }
+}
+
+/// Notes what an event says of a resource, once the store has it: from its first event to its last something is remembered of it.
+fn note_set(event: &Event<Watched>, cx: &Context, freed: &mpsc::UnboundedSender<Watched>, used: &mpsc::UnboundedSender<String>) {
+    let (resource, is_gone) = match event {
+        Event::Apply(resource) => (resource, false),
+        Event::Delete(resource) => (resource, true),
+        Event::InitDone => return cx.sets.state().iter().for_each(|set| cx.memory.see(&set.uid().unwrap_or_default())),
+        Event::Init | Event::InitApply(_) => return,
+    };
+    let uid = resource.uid().unwrap_or_default();
+    if is_gone {
+        // What has to be cleaned up after is forgotten after that.
+        if !cx.departed.holds(&uid) {
+            cx.memory.forget(&uid);
+        }
+        cx.changes.note(&uid);
+        // Another resource may have waited for its set.
+        let _ = freed.unbounded_send(resource.clone());
+    } else {
+        cx.memory.see(&uid);
+    }
+    let Ok(resource) = &resource.0 else { return };
+    if !is_gone {
+        cx.memory.is_shown(&uid, resource.metadata.resource_version.as_deref());
+    }
+    let admin_api = claim::admin_api_name(resource);
+    if admin_api::is_affected(admin_api, is_gone, cx) {
+        let _ = used.unbounded_send(admin_api.to_owned());
+    }
+}
+
+/// Notes what an event says of an AdminApi, once the store has it.
+fn note_admin_api(event: &Event<DeserializeGuard<AdminApi>>, cx: &Context) {
+    match event {
+        Event::Apply(admin_api) => cx.connections.see(&admin_api.name_any()),
+        Event::InitDone => cx.admin_apis.state().iter().for_each(|admin_api| cx.connections.see(&admin_api.name_any())),
+        Event::Delete(admin_api) => cx.connections.remove(&admin_api.name_any()),
+        Event::Init | Event::InitApply(_) => {}
+    }
 }
 
 /// Logs what stops a watch or a queue; both go on by themselves. An object that is gone by the time it is worked on is no trouble.

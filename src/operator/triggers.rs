@@ -45,7 +45,8 @@ where
     events.try_filter(move |event| future::ready(is_new(event))).touched_objects().inspect_ok(move |object| {
         let Some(owner) = targets::controller_uid(&object.metadata) else { return };
         let (namespace, name) = (object.namespace().unwrap_or_default(), object.name_any());
-        noting.repairs.note(owner, TargetId { kind, namespace, name });
+        // The owner may be gone: then its targets go too.
+        noting.memory.edits(owner, |edits| edits.note(TargetId { kind, namespace, name }));
     })
 }
 

@@ -5,14 +5,20 @@ use std::{sync::Arc, time::Duration};
 
 use jiff::Timestamp;
 use kube::{
-    Api,
+    Api, ResourceExt as _,
     api::{ApiResource, DynamicObject, Patch, PatchParams},
-    core::error_boundary::InvalidObject,
-    runtime::controller::Action,
+    core::{DeserializeGuard, error_boundary::InvalidObject},
+    runtime::{controller::Action, watcher},
 };
 use serde_json::{Value, json};
 
-use super::{context::Context, error::PassError, kubernetes::call, metadata, report};
+use super::{
+    admission::{self, Watched},
+    context::Context,
+    error::PassError,
+    kubernetes::call,
+    metadata, report, watch,
+};
 use crate::{
     api::{AdminApiRef, FIELD_MANAGER, JsonWebKeySet, JsonWebKeySetSpec, JsonWebKeySetStatus, Mode},
     lifecycle,
@@ -49,6 +55,18 @@ pub(super) async fn tell(invalid: &InvalidObject, cx: &Context) -> Result<Action
         call("write the status of a resource that cannot be parsed", api.patch_status(name, &parameters, &Patch::Apply(patch))).await?;
     }
     Ok(Action::requeue(LOOK_AGAIN))
+}
+
+/// Remembers how a resource was last read, before the store has it as one that cannot be read: it keeps the set that it owned.
+pub(super) fn keep_last(seen: &watch::Seen<Watched>, cx: &Context) {
+    if let watch::Seen::Event(watcher::Event::Apply(unreadable @ DeserializeGuard(Err(_)))) = seen
+        && let Some(before) = admission::latest(unreadable, cx)
+        && let Ok(before) = &before.0
+        && let uid = before.uid().unwrap_or_default()
+        && cx.memory.latest(&uid).is_none()
+    {
+        cx.memory.remember(&uid, Arc::new(before.clone()));
+    }
 }
 
 /// What an unparsable resource claims; `None` if it was not looked at yet.
