@@ -195,6 +195,7 @@ async fn operate(
 
     let set_controller = Controller::for_stream(set_triggers, sets.clone())
         .with_config(ControllerConfig::default().concurrency(UNLIMITED))
+        .trigger_backoff(watch::NoPause)
         .owns_stream(triggers::edited(config_map_events, TargetKind::ConfigMap, cx.clone()))
         .owns_stream(triggers::edited(secret_events, TargetKind::Secret, cx.clone()))
         .watches_stream(import_events, triggers::importers(cx.clone()))
@@ -214,6 +215,7 @@ async fn operate(
         watcher(Api::<PartialObjectMeta<ConfigMap>>::namespaced(client.clone(), &namespace), labelled).default_backoff().touched_objects();
     let admin_api_controller = Controller::for_stream(admin_api_triggers, admin_apis.clone())
         .with_config(ControllerConfig::default().concurrency(UNLIMITED))
+        .trigger_backoff(watch::NoPause)
         .watches_stream(token_events, triggers::readers(admin_apis.clone(), CaRefKind::Secret))
         .watches_stream(ca_events, triggers::readers(admin_apis.clone(), CaRefKind::ConfigMap))
         .reconcile_on(users_changed.map(|name| ObjectRef::<DeserializeGuard<AdminApi>>::new(&name)))

@@ -6,6 +6,7 @@
 use std::{
     collections::{HashMap, HashSet},
     fmt::Debug,
+    time::Duration,
 };
 
 use futures::{
@@ -19,6 +20,7 @@ use kube::{
     runtime::{
         WatchStreamExt as _,
         reflector::{ObjectRef, Store},
+        utils::Backoff,
         watcher::{self, Event, watcher},
     },
 };
@@ -44,6 +46,21 @@ impl<K> From<Seen<K>> for Event<K> {
             Seen::Vanished(object) => Self::Delete(object),
         }
     }
+}
+
+/// The pause of a queue after an error of one of its watches: none. Each watch pauses by itself, and must not hold up the others.
+pub(super) struct NoPause;
+
+impl Iterator for NoPause {
+    type Item = Duration;
+
+    fn next(&mut self) -> Option<Duration> {
+        Some(Duration::ZERO)
+    }
+}
+
+impl Backoff for NoPause {
+    fn reset(&mut self) {}
 }
 
 /// Watches the objects of a kind: everywhere, or in these namespaces. What `keep` takes from their metadata is never stored. The events must

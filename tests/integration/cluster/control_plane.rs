@@ -253,18 +253,27 @@ impl ControlPlane {
 
     /// Ends the API server and starts it again as it was, after `pause` has passed.
     pub async fn restart_api_server(&self, pause: Duration) {
+        self.take_api_server_down("TERM", tokio::time::sleep(pause)).await;
+    }
+
+    /// Kills the API server, so that its watches end too, waits for `meanwhile`, and starts it again as it was.
+    pub async fn while_the_api_server_is_down(&self, meanwhile: impl Future<Output = ()>) {
+        self.take_api_server_down("KILL", meanwhile).await;
+    }
+
+    async fn take_api_server_down(&self, signal: &str, meanwhile: impl Future<Output = ()>) {
         let file = self.folder.path().join("control-plane/pids/kube-apiserver");
         let id = std::fs::read_to_string(&file).expect("a process").trim().to_owned();
         let command = std::fs::read_to_string(format!("/proc/{id}/cmdline")).expect("a command line");
         let command: Vec<&str> = command.trim_end_matches('\0').split('\0').collect();
-        assert!(Command::new("kill").arg(&id).status().expect("kill").success());
+        assert!(Command::new("kill").args([&format!("-{signal}"), &id]).status().expect("kill").success());
         let mut before = self.api_server.lock().expect("a lock").take();
         eventually("the API server ends", async || match &mut before {
             Some(child) => child.try_wait().expect("a status").map(drop),
             None => (!Path::new(&format!("/proc/{id}")).exists()).then_some(()),
         })
         .await;
-        tokio::time::sleep(pause).await;
+        meanwhile.await;
         let log = std::fs::File::create(self.folder.path().join("control-plane/logs/kube-apiserver-again.log")).expect("a log");
         let child =
             Command::new(command[0]).args(&command[1..]).stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).spawn().expect("started");

@@ -4,10 +4,10 @@ use jwk_operator::{
     api::DeletionPolicy,
     hydra::emulator::{Effect, Fault},
 };
-use k8s_openapi::api::core::v1::Namespace;
+use k8s_openapi::api::core::v1::{Event, Namespace};
 use kube::{
     Api,
-    api::{DeleteParams, Patch, PatchParams},
+    api::{DeleteParams, ListParams, Patch, PatchParams},
 };
 use serde_json::json;
 
@@ -15,6 +15,49 @@ use super::{
     operator::{Playground, generated},
     wait::eventually,
 };
+
+/// The operator sees that a resource vanished and nobody knows why: its remote set stays.
+async fn a_resource_that_vanishes_in_a_gap_of_the_watch_keeps_its_set(namespaces: &[&'static str]) {
+    let roles = if namespaces.is_empty() { "cluster.yaml" } else { "namespaces.yaml" };
+    let watched = namespaces.iter().flat_map(|namespace| ["--watch-namespace", namespace]);
+    // The Lease cannot be renewed in the gap.
+    let arguments: Vec<_> = watched.chain(["--leader-election=false"]).collect();
+    let mut playground = Playground::with_roles(roles, &arguments).await;
+    playground.control_plane.namespace("bank").await;
+    playground.admin_api(json!({ "resyncInterval": "2s", "timeout": "1s" })).await;
+    playground.start_operator().await;
+    for name in ["payments", "orders"] {
+        playground.apply("shop", name, json!({ "keys": [generated("signing", "ES256")] })).await;
+        playground.until_ready("shop", name).await;
+    }
+    let kids = playground.remote_kids("shop.payments");
+    // As if somebody had taken its finalizer away and deleted it while the API server could not be reached.
+    let removed = playground.control_plane.remove_from_store("jwk-operator.dev/jsonwebkeysets/shop/payments");
+    playground.control_plane.while_the_api_server_is_down(removed).await;
+    eventually("the operator says that the set stays", async || {
+        playground.logged().contains("Left set shop.payments as it is").then_some(())
+    })
+    .await;
+    let events = playground.control_plane.api::<Event>("shop");
+    eventually("an event says so", async || {
+        let told = events.list(&ListParams::default()).await.ok()?.items;
+        told.iter().any(|event| event.message.as_ref().is_some_and(|note| note.contains("Left set shop.payments as it is"))).then_some(())
+    })
+    .await;
+    // Longer than a cleanup would take.
+    playground.looks("shop.orders", 3).await;
+    assert_eq!(playground.remote_kids("shop.payments"), kids);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_set_stays_that_vanished_from_one_watch() {
+    a_resource_that_vanishes_in_a_gap_of_the_watch_keeps_its_set(&[]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_set_stays_that_vanished_from_one_of_several_watches() {
+    a_resource_that_vanishes_in_a_gap_of_the_watch_keeps_its_set(&["shop", "bank"]).await;
+}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_namespace_with_twenty_resources_leaves_no_remote_set() {
