@@ -158,4 +158,6 @@ reasons! {
     SetDeleted,
     /// The resource was deleted and the remote set stays.
     SetRetained,
+    /// The resource vanished while nobody watched, and the remote set stays.
+    SetOrphaned,
 }

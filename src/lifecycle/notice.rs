@@ -35,6 +35,9 @@ impl Notice {
             Reason::PrivateKeysExported => format!("Wrote private keys of set {set} into a Secret, as the AdminApi grants it: {kids}"),
             Reason::SetDeleted => format!("Deleted set {set} with its resource"),
             Reason::SetRetained => format!("Left set {set} as it is, as its resource wants it"),
+            Reason::SetOrphaned => format!(
+                "Left set {set} as it is: its resource was deleted while the watch was interrupted, and its finalizer may have been removed on purpose. Delete the set by hand if nobody needs it"
+            ),
             Reason::SetConflict => format!("Left set {set} as it is: another resource owns it"),
             Reason::AccessDenied => format!("Left set {set} as it is: the AdminApi does not grant it to this namespace"),
             reason => format!("{} in set {set}: {kids}", reason.as_str()),

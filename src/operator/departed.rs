@@ -23,18 +23,14 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::{
     Api, Resource as _, ResourceExt as _,
     core::DeserializeGuard,
-    runtime::{
-        events::{Event, EventType},
-        reflector::ObjectRef,
-        watcher,
-    },
+    runtime::{reflector::ObjectRef, watcher},
 };
 use tracing::Instrument as _;
 
-use super::{admission, claims::Surroundings, context::Context, error::PassError, kubernetes::call, reconcile, span, watch};
+use super::{admission, claims::Surroundings, context::Context, error::PassError, kubernetes::call, reconcile, report, span, watch};
 use crate::{
     api::{FINALIZER, JsonWebKeySet, Reason},
-    lifecycle,
+    lifecycle::{self, Notice},
 };
 
 /// The resources that are gone although they were held, by UID.
@@ -155,20 +151,9 @@ async fn tell_left(resource: &JsonWebKeySet, cx: &Context) {
     }
     let set =
         Surroundings::of(resource, cx).claimant(resource).map_or_else(|| lifecycle::set_id(resource, None), |claimant| claimant.set());
-    let note = format!(
-        "Left set {set} as it is: its resource was deleted while the watch was interrupted, and its finalizer may have been removed on purpose. Delete the set by hand if nobody needs it"
-    );
-    tracing::warn!(set, "{note}");
-    let event = Event {
-        type_: EventType::Warning,
-        reason: Reason::SetRetained.as_str().to_owned(),
-        action: "Reconcile".to_owned(),
-        note: Some(note),
-        secondary: None,
-    };
-    if let Err(error) = call("write an event", cx.recorder.publish(&event, &resource.object_ref(&()))).await {
-        tracing::debug!(%error, "an event was not written");
-    }
+    let notice = Notice { reason: Reason::SetOrphaned, kids: Vec::new() };
+    tracing::warn!(set, "{}", notice.sentence(&set));
+    report::publish_events(resource, &set, &[notice], cx).await;
 }
 
 /// Cleans up after a resource that is gone, again and again until it is done or the process ends: nothing else would ask for it.

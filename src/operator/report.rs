@@ -65,7 +65,7 @@ pub(super) fn status_patch<K: Resource<DynamicType = ()>>(name: &str, uid: Optio
 /// Tells of what was done. An event that cannot be written is only logged: nothing depends on it.
 pub(super) async fn publish_events(resource: &JsonWebKeySet, set: &str, notices: &[Notice], cx: &Context) {
     for notice in notices {
-        let is_trouble = matches!(notice.reason, Reason::DriftRepaired | Reason::AccessDenied);
+        let is_trouble = matches!(notice.reason, Reason::DriftRepaired | Reason::AccessDenied | Reason::SetOrphaned);
         let event = Event {
             type_: if is_trouble { EventType::Warning } else { EventType::Normal },
             reason: notice.reason.as_str().to_owned(),

@@ -41,7 +41,12 @@ async fn a_resource_that_vanishes_in_a_gap_of_the_watch_keeps_its_set(namespaces
     let events = playground.control_plane.api::<Event>("shop");
     eventually("an event says so", async || {
         let told = events.list(&ListParams::default()).await.ok()?.items;
-        told.iter().any(|event| event.message.as_ref().is_some_and(|note| note.contains("Left set shop.payments as it is"))).then_some(())
+        told.iter()
+            .any(|event| {
+                event.reason.as_deref() == Some("SetOrphaned")
+                    && event.message.as_ref().is_some_and(|note| note.contains("Left set shop.payments as it is"))
+            })
+            .then_some(())
     })
     .await;
     // Longer than a cleanup would take.
