@@ -57,12 +57,8 @@ impl Client {
     /// # Errors
     /// [`ErrorKind::HeldBack`] of `operation`.
     pub async fn reserve(&self, operation: Operation) -> Result<Self, Error> {
-        let reservation = self
-            .transport
-            .gate
-            .reserve()
-            .await
-            .map_err(|retry_after| Error::new(&Call { operation, set: None, kid: None }, ErrorKind::HeldBack { retry_after }, None))?;
+        let reservation =
+            self.transport.gate.reserve().await.map_err(|held| Error::held(&Call { operation, set: None, kid: None }, held))?;
         Ok(Self { transport: self.transport.clone(), reservation: Some(Arc::new(reservation)) })
     }
 

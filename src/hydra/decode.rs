@@ -1,9 +1,7 @@
 //! What an answer means.
 
-use std::time::Duration;
+use std::collections::BTreeSet;
 
-use http::{HeaderMap, header};
-use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -11,12 +9,16 @@ use super::{
     error::{Error, ErrorKind},
     operation::Call,
     received::Received,
+    waits,
 };
 use crate::jwk::{Jwk, JwkSet};
 
 /// How Hydra begins to say that a set or a key is absent. In an `error` that is an object, which Hydra's router and gateways write too, for a
 /// route or a project that they do not know, it tells whose words they are.
 const ABSENT: &str = "Unable to locate the re";
+
+/// How much of a kid of an answer is repeated.
+const MOST_REPEATED: usize = 128;
 
 /// The error bodies of the admin API. Handlers and router write different ones; a proxy in front may write anything.
 struct Complaint {
@@ -53,7 +55,7 @@ pub(super) fn is_absent(received: &Received) -> bool {
 /// The error that an answer without success is.
 pub(super) fn failure(call: &Call<'_>, received: &Received) -> Error {
     let complaint = complaint(received);
-    let retry_after = retry_after(&received.headers, received.date);
+    let retry_after = waits::retry_after(received);
     let kind = match received.status {
         300..=399 => ErrorKind::Redirected,
         400 if complaint.words.contains("Unable to serialize access") => ErrorKind::ConcurrentUpdate,
@@ -69,56 +71,24 @@ pub(super) fn failure(call: &Call<'_>, received: &Received) -> Error {
     Error::new(call, kind, Some(received.status)).said_by_the_api(complaint.is_the_apis_own).with_words(complaint.words)
 }
 
-/// How long everybody has to wait, if the server says so: with a refusal, or ahead, when nothing is left of what may be asked.
-pub(super) fn pause(received: &Received) -> Option<Duration> {
-    let is_refusal = matches!(received.status, 429 | 503);
-    let is_used_up = received.headers.get("x-ratelimit-remaining").is_some_and(|rest| rest.as_bytes() == b"0");
-    if is_refusal {
-        retry_after(&received.headers, received.date)
-    } else {
-        is_used_up.then(|| reset(&received.headers, received.date)).flatten()
-    }
-}
-
-/// `x-ratelimit-reset`: seconds, as Ory Network sends it; what is larger than any wait is a Unix time.
-fn reset(headers: &HeaderMap, date: Option<Timestamp>) -> Option<Duration> {
-    let seconds: i64 = headers.get("x-ratelimit-reset")?.to_str().ok()?.trim().parse().ok()?;
-    let seconds = if seconds > 1_000_000_000 { seconds - date?.as_second() } else { seconds };
-    u64::try_from(seconds).ok().map(Duration::from_secs)
-}
-
-/// `Retry-After` in seconds or as a date (RFC 9110 section 10.2.3), else `x-ratelimit-reset` in seconds as Ory Network sends it.
-fn retry_after(headers: &HeaderMap, date: Option<Timestamp>) -> Option<Duration> {
-    let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).map(str::trim);
-    if let Some(value) = text(header::RETRY_AFTER.as_str()) {
-        if let Ok(seconds) = value.parse() {
-            return Some(Duration::from_secs(seconds));
-        }
-        // Counted from the server's own time, so that a wrong clock here does not matter.
-        return Duration::try_from(parse_date(value)?.duration_since(date?)).ok();
-    }
-    reset(headers, date)
-}
-
-/// The `Date` header (RFC 9110 section 5.6.7).
-pub(super) fn date(headers: &HeaderMap) -> Option<Timestamp> {
-    parse_date(headers.get(header::DATE)?.to_str().ok()?)
-}
-
-fn parse_date(text: &str) -> Option<Timestamp> {
-    jiff::fmt::rfc2822::parse(text).ok().map(|moment| moment.timestamp())
-}
-
 /// A set in an answer. Every key has a kid of its own, or nothing may be concluded from the answer.
 pub(super) fn set(call: &Call<'_>, received: &Received) -> Result<JwkSet, Error> {
     let set: JwkSet = parse(call, received)?;
+    let mut kids = BTreeSet::new();
     for (index, key) in set.keys.iter().enumerate() {
-        let is_named = key.kid().is_some_and(|kid| !kid.is_empty());
-        if !is_named || set.keys[..index].iter().any(|other| other.kid() == key.kid()) {
-            return Err(undecodable(call, received, "a key has no kid, or the kid of another one"));
+        let Some(kid) = key.kid().filter(|kid| !kid.is_empty()) else {
+            return Err(undecodable(call, received, &format!("key {} of {} has no kid", index + 1, set.keys.len())));
+        };
+        if !kids.insert(kid) {
+            return Err(undecodable(call, received, &format!("two keys have the kid {}", head(kid))));
         }
     }
     Ok(set)
+}
+
+/// A kid of an answer as it may be repeated in a message.
+fn head(kid: &str) -> String {
+    kid.chars().take(MOST_REPEATED).collect::<String>().escape_debug().to_string()
 }
 
 /// The only key of a set in an answer, which must be the one that was asked for.
@@ -173,5 +143,5 @@ fn parse<T: serde::de::DeserializeOwned>(call: &Call<'_>, received: &Received) -
 }
 
 fn undecodable(call: &Call<'_>, received: &Received, why: &str) -> Error {
-    Error::new(call, ErrorKind::Undecodable, Some(received.status)).with_words(why.to_owned())
+    Error::new(call, ErrorKind::Undecodable, Some(received.status)).because(why)
 }

@@ -2,7 +2,10 @@
 
 use std::{fmt, time::Duration};
 
-use super::operation::{Call, Operation};
+use super::{
+    gate::Held,
+    operation::{Call, Operation},
+};
 
 /// A call that failed: which operation, on which set and kid, what the server answered.
 ///
@@ -16,7 +19,9 @@ pub struct Error {
     status: Option<u16>,
     kind: ErrorKind,
     /// The words of the server or of a library, redacted.
-    words: Option<String>,
+    words: Option<Box<str>>,
+    /// What exactly is wrong with an answer, in our words.
+    why: Option<Box<str>>,
     /// Whether the admin API itself complained, and not something in front of it.
     is_the_apis_own: bool,
 }
@@ -65,6 +70,8 @@ pub enum ErrorKind {
     HeldBack {
         /// How long to wait before another try.
         retry_after: Duration,
+        /// Whether the server asked for it.
+        is_asked_for: bool,
     },
     /// The token endpoint refuses the client credentials: nothing was sent to the admin API.
     TokenRefused,
@@ -83,8 +90,14 @@ impl Error {
             status,
             kind,
             words: None,
+            why: None,
             is_the_apis_own: false,
         }
+    }
+
+    /// A call that is not sent now.
+    pub(super) fn held(call: &Call<'_>, held: Held) -> Self {
+        Self::new(call, ErrorKind::HeldBack { retry_after: held.wait, is_asked_for: held.is_asked_for }, None)
     }
 
     /// Tells whether the admin API itself complained.
@@ -95,7 +108,13 @@ impl Error {
 
     /// Adds words of a server or a library; they must be redacted.
     pub(super) fn with_words(mut self, words: String) -> Self {
-        self.words = Some(words).filter(|words| !words.is_empty());
+        self.words = (!words.is_empty()).then(|| words.into_boxed_str());
+        self
+    }
+
+    /// Adds what exactly is wrong with an answer. Tenants read it: no words of a server, and no value of a key.
+    pub(super) fn because(mut self, why: &str) -> Self {
+        self.why = Some(why.into());
         self
     }
 
@@ -176,6 +195,12 @@ impl Error {
         matches!(self.kind, ErrorKind::Conflict | ErrorKind::ConcurrentUpdate)
     }
 
+    /// Whether a write of one key was refused, whatever else is written: the key or its kid is not to the server's liking.
+    pub fn refuses_the_key(&self) -> bool {
+        let is_refusal = matches!(self.kind, ErrorKind::Rejected | ErrorKind::InvalidId);
+        is_refusal && self.kid.is_some() && !self.operation.is_read()
+    }
+
     /// Whether the answer came from something that is not the admin API.
     pub fn is_not_the_admin_api(&self) -> bool {
         self.kind == ErrorKind::NotTheAdminApi
@@ -185,8 +210,16 @@ impl Error {
     pub fn retry_after(&self) -> Option<Duration> {
         match self.kind {
             ErrorKind::RateLimited { retry_after } | ErrorKind::ServerFailed { retry_after } => retry_after,
-            ErrorKind::HeldBack { retry_after } => Some(retry_after),
+            ErrorKind::HeldBack { retry_after, .. } => Some(retry_after),
             _ => None,
+        }
+    }
+
+    /// How long to wait because the server asked for it, and not because it does not answer.
+    pub fn asked_to_wait(&self) -> Option<Duration> {
+        match self.kind {
+            ErrorKind::HeldBack { is_asked_for: false, .. } => None,
+            _ => self.retry_after(),
         }
     }
 
@@ -222,6 +255,9 @@ impl Error {
         });
         if let Some(status) = self.status {
             message.push_str(&format!(" (HTTP {status})"));
+        }
+        if let Some(why) = &self.why {
+            message.push_str(&format!(": {why}"));
         }
         message
     }

@@ -16,10 +16,9 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use super::{
     breaker::{Breaker, BreakerState},
     operation::Operation,
+    waits::LONGEST_WAIT,
 };
 
-/// The longest that a server can make everybody wait.
-const LONGEST_PAUSE: Duration = Duration::from_secs(15 * 60);
 /// The rest of a pause that is waited for. What is longer is told at once, so that nobody hangs.
 const WAITED_FOR: Duration = Duration::from_secs(2);
 
@@ -55,6 +54,21 @@ struct Shared {
     paused_until: Option<Instant>,
 }
 
+/// Why a request is not sent now.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Held {
+    /// How long to wait before asking again.
+    pub(super) wait: Duration,
+    /// Whether the server asked for it.
+    pub(super) is_asked_for: bool,
+}
+
+impl Held {
+    fn by_us(wait: Duration) -> Self {
+        Self { wait, is_asked_for: false }
+    }
+}
+
 /// A slot and a paid request, taken ahead: the next write need not wait.
 pub(super) struct Reservation {
     _slot: OwnedSemaphorePermit,
@@ -84,7 +98,7 @@ impl Gate {
     /// Waits for a turn: else answers how long to wait before asking again.
     ///
     /// What asks whether the server is there waits for nothing: it is what opens the gate again.
-    pub(super) async fn admit(&self, operation: Operation, reservation: Option<&Reservation>) -> Result<Turn<'_>, Duration> {
+    pub(super) async fn admit(&self, operation: Operation, reservation: Option<&Reservation>) -> Result<Turn<'_>, Held> {
         if operation.is_probe() {
             return Ok(Turn { gate: self, _slot: None, is_probe: true, is_told: false });
         }
@@ -94,20 +108,20 @@ impl Gate {
         let mut shared = self.lock();
         let now = Instant::now();
         shared.check_pause(now)?;
-        shared.breaker.admit(now)?;
+        shared.breaker.admit(now).map_err(Held::by_us)?;
         let is_probe = shared.breaker.state(now) == BreakerState::HalfOpen;
         Ok(Turn { gate: self, _slot: slot, is_probe, is_told: false })
     }
 
     /// Takes a slot and pays for a request ahead.
-    pub(super) async fn reserve(&self) -> Result<Reservation, Duration> {
+    pub(super) async fn reserve(&self) -> Result<Reservation, Held> {
         self.wait_for_pause().await?;
-        self.lock().breaker.check(Instant::now())?;
+        self.lock().breaker.check(Instant::now()).map_err(Held::by_us)?;
         let slot = self.wait_for(true, true).await?;
-        slot.map(|slot| Reservation { _slot: slot, is_paid: AtomicBool::new(true) }).ok_or(WAITED_FOR)
+        slot.map(|slot| Reservation { _slot: slot, is_paid: AtomicBool::new(true) }).ok_or(Held::by_us(WAITED_FOR))
     }
 
-    async fn wait_for(&self, needs_slot: bool, must_pay: bool) -> Result<Option<OwnedSemaphorePermit>, Duration> {
+    async fn wait_for(&self, needs_slot: bool, must_pay: bool) -> Result<Option<OwnedSemaphorePermit>, Held> {
         let wait = async {
             let slot = if needs_slot { self.slots.clone().acquire_owned().await.ok() } else { None };
             if let Some(rate) = self.rate.as_ref().filter(|_| must_pay) {
@@ -115,22 +129,22 @@ impl Gate {
             }
             slot
         };
-        tokio::time::timeout(self.patience, wait).await.map_err(|_| WAITED_FOR)
+        tokio::time::timeout(self.patience, wait).await.map_err(|_| Held::by_us(WAITED_FOR))
     }
 
-    async fn wait_for_pause(&self) -> Result<(), Duration> {
-        let rest = self.lock().check_pause(Instant::now()).err();
-        match rest {
-            Some(rest) if rest < WAITED_FOR => tokio::time::sleep(rest).await,
-            Some(rest) => return Err(rest),
-            None => {}
+    async fn wait_for_pause(&self) -> Result<(), Held> {
+        let pause = self.lock().check_pause(Instant::now());
+        match pause {
+            Err(held) if held.wait < WAITED_FOR => tokio::time::sleep(held.wait).await,
+            Err(held) => return Err(held),
+            Ok(()) => {}
         }
         Ok(())
     }
 
     /// The server asked everybody to wait.
     pub(super) fn pause(&self, wait: Duration) {
-        let until = Instant::now() + wait.min(LONGEST_PAUSE);
+        let until = Instant::now() + wait.min(LONGEST_WAIT);
         let mut shared = self.lock();
         shared.paused_until = shared.paused_until.max(Some(until));
     }
@@ -145,9 +159,9 @@ impl Gate {
 }
 
 impl Shared {
-    fn check_pause(&self, now: Instant) -> Result<(), Duration> {
+    fn check_pause(&self, now: Instant) -> Result<(), Held> {
         match self.paused_until.filter(|until| now < *until) {
-            Some(until) => Err(until - now),
+            Some(until) => Err(Held { wait: until - now, is_asked_for: true }),
             None => Ok(()),
         }
     }

@@ -32,6 +32,7 @@ mod redact;
 mod token;
 mod transport;
 mod url;
+mod waits;
 
 pub use authentication::Authentication;
 pub use breaker::BreakerState;

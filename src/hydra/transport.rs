@@ -12,14 +12,13 @@ use zeroize::Zeroizing;
 
 use super::{
     authentication::{Authorization, Credentials},
-    decode,
     error::{Error, ErrorKind},
     gate::{Gate, Reservation, Turn},
     observer::Observer,
     operation::{Call, Operation},
     received::Received,
     redact::redact,
-    url,
+    url, waits,
 };
 
 use crate::trace_context;
@@ -70,7 +69,7 @@ impl Transport {
                 Ok(result) => result,
                 Err(_) => Err(Error::new(call, ErrorKind::TimedOut, None)),
             },
-            Err(retry_after) => Err(Error::new(call, ErrorKind::HeldBack { retry_after }, None)),
+            Err(held) => Err(Error::held(call, held)),
         };
         let status = result.as_ref().map_or_else(Error::status, |received| Some(received.status));
         if let Some(observer) = &self.observer {
@@ -112,7 +111,7 @@ impl Transport {
 
     /// Tells the gate how a request went.
     fn note(&self, turn: Turn<'_>, result: &Result<Received, Error>) {
-        if let Some(wait) = result.as_ref().ok().and_then(decode::pause) {
+        if let Some(wait) = result.as_ref().ok().and_then(waits::pause) {
             self.gate.pause(wait);
         }
         // What never reached the admin API says nothing of it, and a 500 may be the fault of one request.
@@ -156,7 +155,7 @@ impl Transport {
         let status = response.status().as_u16();
         let mut received = Received {
             status,
-            date: decode::date(response.headers()),
+            date: waits::date(response.headers()),
             headers: response.headers().clone(),
             body: Zeroizing::new(Vec::new()),
             secrets: credentials.secrets.clone(),

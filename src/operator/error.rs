@@ -1,5 +1,7 @@
 //! What can go wrong in a pass, and what the user is told of it.
 
+use jiff::Timestamp;
+
 use crate::{
     api::Reason,
     hydra,
@@ -82,6 +84,21 @@ impl PassError {
 
     /// The call to the admin API that failed.
     pub(super) fn call(&self) -> Option<&hydra::Error> {
+    /// Whether the admin API refused one key, which says nothing about the others.
+    pub(super) fn refuses_the_key(&self) -> bool {
+        match self {
+            Self::CallAdminApi(error) => error.refuses_the_key(),
+            Self::CreateHiddenKey { .. } => true,
+            _ => false,
+        }
+    }
+
+    /// Until when the server asked to wait, as the end of a sentence; nothing if it did not.
+    pub(super) fn asked_to_wait(&self, now: Timestamp) -> String {
+        let until = self.call().and_then(hydra::Error::asked_to_wait).and_then(|wait| now.checked_add(wait).ok());
+        until.map(|until| format!("; it asks to wait, and the next request follows no earlier than {until:.0}")).unwrap_or_default()
+    }
+
         match self {
             Self::CallAdminApi(error) => Some(error),
             _ => None,

@@ -204,6 +204,8 @@ impl Pass<'_> {
             self.cx.connections.suspect(&self.admin_api);
         }
         self.retry_after = error.retry_after();
-        Outcome::Failed(error.failure(step_was_due))
+        let mut failure = error.failure(step_was_due);
+        failure.message += &error.asked_to_wait(self.now());
+        Outcome::Failed(failure)
     }
 }

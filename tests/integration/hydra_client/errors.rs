@@ -124,7 +124,7 @@ async fn ids_in_errors_cannot_write_lines_of_their_own() {
 #[tokio::test]
 async fn a_server_can_say_how_long_to_wait() {
     const DATE: (&str, &str) = ("date", "Mon, 01 Jun 2026 12:00:00 GMT");
-    let cases: [(Headers, Option<u64>); 9] = [
+    let cases: [(Headers, Option<u64>); 12] = [
         (&[("retry-after", "7")], Some(7)),
         (&[("retry-after", " 0 ")], Some(0)),
         // Counted from the server's own time.
@@ -132,6 +132,10 @@ async fn a_server_can_say_how_long_to_wait() {
         (&[DATE, ("retry-after", "Mon, 01 Jun 2026 11:00:00 GMT")], None),
         (&[("x-ratelimit-reset", "30")], Some(30)),
         (&[("retry-after", "7"), ("x-ratelimit-reset", "30")], Some(7)),
+        // A month is a mistake, and must not silence anything for that long.
+        (&[("retry-after", "2592000")], Some(900)),
+        (&[DATE, ("retry-after", "Wed, 01 Jul 2026 12:00:00 GMT")], Some(900)),
+        (&[("x-ratelimit-reset", "2592000")], Some(900)),
         (&[("retry-after", "soon")], None),
         (&[("retry-after", "-5")], None),
         (&[], None),
