@@ -56,7 +56,6 @@ impl Assessor<'_> {
             let is_genuine = recorded.or(published.as_ref()).is_none_or(|known| thumbprint.as_ref() == Some(known));
             let is_successor = owner == entry.name
                 && self.is_own_generated(kid, slot)
-                && serving.is_none_or(|serving| !self.is_passed_over(entry, slot, serving))
                 && key.is_private()
                 && fits(key, alg, key_use)
                 && !self.desired.revoked.contains(kid)
@@ -70,7 +69,7 @@ impl Assessor<'_> {
     fn promote(&mut self, entry: &Entry, alg: Algorithm, slot: Slot, key: Jwk, serving: Option<&Serving>) {
         let Some(kid) = key.kid().map(str::to_owned) else { return };
         self.kept_staged.insert(kid.clone());
-        let asked = serving.filter(|serving| self.answers_annotation(slot, serving)).and_then(|serving| self.asked(serving));
+        let asked = serving.and_then(|serving| self.asked(serving));
         let is_regular = serving.is_some_and(|serving| serving.fits);
         let candidate = Candidate {
             entry,
@@ -79,9 +78,10 @@ impl Assessor<'_> {
             thumbprint: key.public_thumbprint(),
             is_announced: !is_direct(entry, key.key_use()) && !alg.is_symmetric(),
             is_emergency: self.is_emergency_of(&entry.name),
-            not_before: serving
-                .filter(|_| is_regular)
-                .map(|serving| self.starts(entry, slot, serving).min(asked.unwrap_or(Timestamp::MAX))),
+            not_before: serving.filter(|_| is_regular).map(|serving| match (entry.timing.interval, asked) {
+                (None, Some(asked)) => asked,
+                (_, asked) => self.starts(entry, slot, serving).min(asked.unwrap_or(Timestamp::MAX)),
+            }),
             is_held_back: is_regular && entry.timing.interval.is_none() && asked.is_none(),
             activation: Step::PutKey { key: Box::new(key), cause: PutCause::Activated },
         };
@@ -117,8 +117,9 @@ impl Assessor<'_> {
         let kid = kid::generated(&self.desired.set, name, slot);
         let record = self.record.keys.entry(kid.clone()).or_insert_with(|| KeyRecord::new(Some(name), KeyState::Planned));
         record.retain = entry.timing.retain;
-        // Without a time while a request for it may be under way: then it is not surely unused.
-        record.planned_at = record.planned_at.or(Some(self.now).filter(|now| self.seen.late_answers_until(*now).is_none()));
+        let timed = self.timed();
+        // Without a time while a request for it may be under way, or while the clock is wrong: then it is not surely unused.
+        record.planned_at = record.planned_at.or(timed.filter(|now| self.seen.late_answers_until(*now).is_none()));
         self.explained.insert(kid.clone());
         let step = if alg.is_symmetric() {
             Step::CreateSymmetricKey { place, kid, alg, key_use, cause }

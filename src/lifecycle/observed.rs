@@ -14,7 +14,7 @@ use crate::api::KeyState;
 use crate::jwk::{Jwk, JwkSet};
 
 /// Beyond this difference between our clock and the admin API's nothing is timed.
-const CLOCK_TOLERANCE: SignedDuration = SignedDuration::from_secs(60);
+pub(super) const CLOCK_TOLERANCE: SignedDuration = SignedDuration::from_secs(60);
 /// A reading of the live set this old no longer counts as one made right before a write, even if nothing was done since.
 const FRESHNESS: SignedDuration = SignedDuration::from_secs(1);
 

@@ -145,6 +145,9 @@ impl Assessor<'_> {
     pub(super) fn wake_at(&mut self, moment: Timestamp) {
         self.due = Some(self.due.map_or(moment, |due| due.min(moment)));
     }
+        if moment <= self.now {
+            return;
+        }
 }
 
 /// Whether the resource is in its very first pass, where kids follow from its creation and nothing needs to be stored ahead: it has no status,

@@ -2,7 +2,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::{desired::Entry, kid::Slot, plan::Assessor};
+use super::{desired::Entry, kid::Slot, observed::CLOCK_TOLERANCE, plan::Assessor};
 use crate::api::{KeyState, Reason};
 
 /// The generated private key that serves an entry now.
@@ -36,35 +36,24 @@ impl Assessor<'_> {
     /// When the annotation asks for a successor of `serving`, no earlier than the AdminApi allows; `None` if it was answered.
     pub(super) fn asked(&self, serving: &Serving) -> Option<Timestamp> {
         let asked = self.desired.rotate_at.as_ref()?.at?;
-        let slot = serving.slot.time();
-        (asked > slot).then(|| asked.max(self.earliest(serving)))
+        (asked > self.serves_since(serving)).then(|| asked.max(self.earliest(serving)))
+    }
+
+    /// Since when a key serves: its slot, or from when it really signs if that is later. It answers what was asked for until then.
+    fn serves_since(&self, serving: &Serving) -> Timestamp {
+        let activated = self.record.keys.get(&serving.kid).and_then(|record| record.activated_at);
+        activated.map_or(serving.slot.time(), |activated| activated.max(serving.slot.time()).min(self.now))
     }
 
     fn earliest(&self, serving: &Serving) -> Timestamp {
         let shortest = SignedDuration::try_from(self.desired.min_rotation_interval).unwrap_or(SignedDuration::MAX);
-        // From when it really signs: the slot may lie before it.
-        let activated = self.record.keys.get(&serving.kid).and_then(|record| record.activated_at);
-        let base = activated.map_or(serving.slot.time(), |activated| activated.max(serving.slot.time()).min(self.now));
-        base.saturating_add(shortest).unwrap_or(Timestamp::MAX)
-    }
-
-    /// Whether the successor at `slot` answers the annotation.
-    pub(super) fn answers_annotation(&self, slot: Slot, serving: &Serving) -> bool {
-        let asked = self.desired.rotate_at.as_ref().and_then(|asked| asked.at);
-        asked.is_some_and(|asked| asked > serving.slot.time() && slot.time() >= Slot::at(asked).time())
+        self.serves_since(serving).saturating_add(shortest).unwrap_or(Timestamp::MAX)
     }
 
     /// When the successor at `slot` starts: at its slot. Behind a key whose slot lies in the future, made under a wrong clock, slots say nothing.
     pub(super) fn starts(&self, entry: &Entry, slot: Slot, serving: &Serving) -> Timestamp {
         let due = self.due(entry, serving).filter(|_| serving.slot.time() > self.now);
         due.map_or(slot.time(), |due| due.min(slot.time()))
-    }
-
-    /// Whether a successor waits for nothing: its entry is not rotated by itself any more, and somebody asks for a newer one now.
-    pub(super) fn is_passed_over(&self, entry: &Entry, slot: Slot, serving: &Serving) -> bool {
-        let start = self.asked(serving).and_then(|asked| asked.checked_sub(entry.timing.prepublish).ok());
-        let is_asked_for = start.is_some_and(|start| self.timed().is_some_and(|now| start <= now));
-        serving.fits && entry.timing.interval.is_none() && is_asked_for && !self.answers_annotation(slot, serving)
     }
 
     /// Tells of an annotation that is not carried out as it stands, and remembers one that is.
@@ -78,7 +67,7 @@ impl Assessor<'_> {
             self.notice(Reason::RotationNotDue, message);
             return;
         };
-        let open: Vec<_> = serving.iter().filter(|(serving, _)| asked > serving.slot.time()).collect();
+        let open: Vec<_> = serving.iter().filter(|(serving, _)| asked > self.serves_since(serving)).collect();
         if open.is_empty() {
             // Without a generated key there is nothing to answer.
             if !serving.is_empty() && self.record.handled_rotate_at.as_ref() != Some(&rotate_at.text) {
@@ -109,9 +98,16 @@ impl Assessor<'_> {
         let planned = self.record.keys.iter().filter(|(_, record)| record.state == KeyState::Planned);
         planned.filter_map(move |(kid, record)| {
             let (owner, slot) = super::kid::parse_generated(&self.desired.set, kid)?;
-            let is_unused = self.seen.reserved.contains(kid) || record.planned_at.is_some_and(|at| at > self.seen.answered_since);
+            let is_unused = self.seen.reserved.contains(kid) || record.planned_at.is_some_and(|at| self.is_surely_since_answered(at));
             (owner == name).then_some((slot, is_unused))
         })
+    }
+
+    /// Whether `moment`, which a clock of this operator told, is surely later than the last request that was not answered. A clock may have been
+    /// set back since, by as much as it may be wrong unnoticed.
+    fn is_surely_since_answered(&self, moment: Timestamp) -> bool {
+        let surely = self.seen.answered_since.saturating_add(CLOCK_TOLERANCE * 2).unwrap_or(Timestamp::MAX);
+        surely < moment && moment <= self.now
     }
 
     /// A slot that was written down and may be asked for.
