@@ -5,6 +5,7 @@
 pub mod api;
 pub mod cli;
 pub mod election;
+pub mod escape;
 pub mod hydra;
 pub mod jwk;
 pub mod lifecycle;

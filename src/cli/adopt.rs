@@ -7,6 +7,7 @@ use clap::Args;
 use secrecy::SecretString;
 
 use crate::{
+    escape::escaped,
     hydra,
     lifecycle::{self, Adoption, is_set_id},
 };
@@ -90,7 +91,7 @@ fn yaml(adoption: &Adoption) -> anyhow::Result<String> {
     }
     let mut text = "# Adopts the set as it is: applying this changes nothing there.\n".to_owned();
     for remark in &adoption.remarks {
-        text.push_str(&format!("# {remark}\n"));
+        text.push_str(&format!("# {}\n", escaped(remark)));
     }
     text.push_str(&quoted(&serde_saphyr::to_string(&value)?));
     Ok(text)

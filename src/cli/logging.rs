@@ -1,6 +1,9 @@
 //! Logs on standard error, for people or for machines, and spans to a collector.
 
-use std::io::IsTerminal as _;
+use std::{
+    backtrace::{Backtrace, BacktraceStatus},
+    panic::PanicHookInfo,
+};
 
 use clap::{Args, ValueEnum};
 use tracing::Subscriber;
@@ -9,7 +12,7 @@ use tracing_subscriber::{
     util::SubscriberInitExt as _,
 };
 
-use super::{json_lines::JsonLines, traces::Traces};
+use super::{json_lines::JsonLines, plain_lines::PlainLines, traces::Traces};
 
 #[derive(Debug, Args)]
 pub(super) struct LoggingOptions {
@@ -55,13 +58,23 @@ pub(super) fn start(options: &LoggingOptions, traces: &Traces) {
     if subscriber.try_init().is_err() {
         tracing::debug!("logging is started already");
     }
+    std::panic::set_hook(Box::new(tell_panic));
     traces.tell();
+}
+
+/// Tells of a panic in a line like any other, instead of some that no log store can read. Its message may hold what came from outside.
+fn tell_panic(panic: &PanicHookInfo<'_>) {
+    let message = panic.payload_as_str().unwrap_or("without a message");
+    let location = panic.location().map(ToString::to_string);
+    let backtrace = Backtrace::capture();
+    let backtrace = (backtrace.status() == BacktraceStatus::Captured).then(|| backtrace.to_string());
+    tracing::error!(location, backtrace, "a thread panicked: {message}");
 }
 
 /// What writes the lines.
 fn lines<S: Subscriber + for<'span> LookupSpan<'span>>(format: LogFormat) -> Box<dyn Layer<S> + Send + Sync> {
     match format {
-        LogFormat::Text => fmt::layer().with_writer(std::io::stderr).with_ansi(std::io::stderr().is_terminal()).with_target(false).boxed(),
+        LogFormat::Text => fmt::layer().with_writer(std::io::stderr).with_ansi(false).event_format(PlainLines::new()).boxed(),
         LogFormat::Json => fmt::layer().with_writer(std::io::stderr).fmt_fields(JsonFields::new()).event_format(JsonLines).boxed(),
     }
 }

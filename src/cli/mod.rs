@@ -6,6 +6,7 @@ mod hardening;
 mod health;
 mod json_lines;
 mod logging;
+mod plain_lines;
 mod rbac;
 mod run;
 #[cfg_attr(not(feature = "otlp"), path = "no_traces.rs")]
@@ -14,6 +15,8 @@ mod traces;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+
+use crate::escape::escaped;
 
 /// Keeps the JSON Web Key Sets of Ory Hydra as JsonWebKeySet resources describe them.
 #[derive(Debug, Parser)]
@@ -82,7 +85,7 @@ pub fn main() -> ExitCode {
 }
 
 fn failed(error: &anyhow::Error) -> ExitCode {
-    eprintln!("jwk-operator: {error:#}");
+    eprintln!("jwk-operator: {}", escaped(&format!("{error:#}")));
     ExitCode::FAILURE
 }
 

@@ -5,7 +5,10 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use kube::ResourceExt as _;
 
 use super::{access, claim};
-use crate::api::{ADMIN_API_FINALIZER, AdminApi, AdminApiStatus, ConditionType, JsonWebKeySet, Reason};
+use crate::{
+    api::{ADMIN_API_FINALIZER, AdminApi, AdminApiStatus, ConditionType, JsonWebKeySet, Reason},
+    escape::escaped,
+};
 
 /// How many overlaps are told, so that a long list of rules does not make a status too large to store.
 const TOLD_OVERLAPS: usize = 8;
@@ -90,7 +93,7 @@ fn condition(
         type_: kind.as_str().to_owned(),
         status: status.to_owned(),
         reason: reason.as_str().to_owned(),
-        message: same.map_or(message, |before| before.message.clone()),
+        message: same.map_or_else(|| escaped(&message).into_owned(), |before| before.message.clone()),
         observed_generation: generation,
         last_transition_time: before.map_or_else(
             || Time(Timestamp::from_second(now.as_second()).unwrap_or_default()),

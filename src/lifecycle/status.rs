@@ -11,7 +11,10 @@ use super::{
     step::Step,
     target::{TargetId, TargetState},
 };
-use crate::api::{ConditionType, JsonWebKeySet, JsonWebKeySetStatus, Mode, Reason, TargetStatus};
+use crate::{
+    api::{ConditionType, JsonWebKeySet, JsonWebKeySetStatus, Mode, Reason, TargetStatus},
+    escape::escaped,
+};
 
 /// How many kids a status lists.
 const LISTED_KIDS: usize = 64;
@@ -318,7 +321,7 @@ fn conditions(previous: &[Condition], findings: Vec<Finding>, kept: &[ConditionT
             type_: finding.kind.as_str().to_owned(),
             status: status.to_owned(),
             reason: finding.reason.as_str().to_owned(),
-            message: finding.message,
+            message: escaped(&finding.message).into_owned(),
             observed_generation: Some(generation),
             last_transition_time: unchanged.map_or_else(|| to_seconds(now), |condition| condition.last_transition_time.clone()),
         });

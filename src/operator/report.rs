@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 use super::{context::Context, error::PassError, kubernetes::call, metadata, pass::Pass};
 use crate::{
     api::{FIELD_MANAGER, JsonWebKeySet, JsonWebKeySetStatus, Reason},
+    escape::escaped,
     lifecycle::{self, Desired, Notice, Observed, Outcome},
 };
 
@@ -73,8 +74,8 @@ pub(super) async fn publish_events(resource: &JsonWebKeySet, set: &str, notices:
             action: notice
                 .kids
                 .first()
-                .map_or_else(|| "Reconcile".to_owned(), |kid| format!("Reconcile {kid}").chars().take(128).collect()),
-            note: Some(notice.sentence(set).chars().take(1000).collect()),
+                .map_or_else(|| "Reconcile".to_owned(), |kid| escaped(&format!("Reconcile {kid}")).chars().take(128).collect()),
+            note: Some(escaped(&notice.sentence(set)).chars().take(1000).collect()),
             secondary: None,
         };
         if let Err(error) = call("write an event", cx.recorder.publish(&event, &resource.object_ref(&()))).await {

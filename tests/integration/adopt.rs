@@ -94,3 +94,13 @@ async fn a_set_that_is_not_there_or_cannot_be_named_is_told() {
         assert!(told.contains(sentence), "{told}");
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_kid_cannot_write_into_the_resource() {
+    let emulator = Emulator::start(EmulatorOptions::default()).await.expect("an emulator");
+    emulator.store().create(SET, Some("theirs\nspec: { mode: Observe }\n#"), "ES256", "sig").expect("a key");
+    let output = adopt(&emulator, SET);
+    let text = String::from_utf8(output.stdout.clone()).expect("text");
+    assert!(text.contains(r"theirs\nspec"), "{text}");
+    assert!(resource(&output).spec.mode.is_none(), "{text}");
+}
