@@ -112,6 +112,8 @@ reasons! {
     KidReserved,
     /// A kid of the spec belongs to another key.
     KidTaken,
+    /// The spec revokes a kid that is and was no key of the set.
+    RevokedKidUnknown,
     /// The algorithm cannot be used in this set.
     UnsupportedAlgorithm,
     /// The remote set differs, and the mode is Observe.

@@ -109,15 +109,17 @@ impl Assessor<'_> {
         let is_emergency = self.is_emergency_of(name);
         let place = self.place(is_emergency || is_direct);
         let rank = if is_emergency && !is_direct { Rank::Emergency } else { Rank::Create };
+        let is_revoked = |slot| self.desired.revoked.contains(&kid::generated(&self.desired.set, name, slot));
         let cause = match (serving, self.newest_slot(name)) {
             (Some(_), _) => CreateCause::Successor,
+            (None, Some(newest)) if is_revoked(newest) => CreateCause::Revoked,
             (None, Some(_)) => CreateCause::Lost,
             (None, None) => CreateCause::New,
         };
         let kid = kid::generated(&self.desired.set, name, slot);
+        let timed = self.timed();
         let record = self.record.keys.entry(kid.clone()).or_insert_with(|| KeyRecord::new(Some(name), KeyState::Planned));
         record.retain = entry.timing.retain;
-        let timed = self.timed();
         // Without a time while a request for it may be under way, or while the clock is wrong: then it is not surely unused.
         record.planned_at = record.planned_at.or(timed.filter(|now| self.seen.late_answers_until(*now).is_none()));
         self.explained.insert(kid.clone());

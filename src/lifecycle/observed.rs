@@ -6,6 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::{
     record::{KeyRecord, Record},
+    refusal::RefusedWrite,
     source::{SourceKey, SourceState},
     step::Place,
     target::{HeldTarget, TargetId, TargetState},
@@ -38,6 +39,10 @@ pub struct Observed {
     pub is_opaque: bool,
     /// Foreign keys of which was told in this pass that they will leave.
     pub told: BTreeSet<String>,
+    /// Kids that were taken out of a set in this pass.
+    pub removed: BTreeSet<String>,
+    /// What the admin API refused in this pass, and how.
+    pub refused: BTreeMap<RefusedWrite, String>,
     /// What the status in the API server remembers.
     pub stored: Record,
     /// What this pass remembers; equal to `stored` at its start.
@@ -81,6 +86,8 @@ impl Observed {
             sources: BTreeMap::new(),
             is_opaque: stored.is_opaque,
             told: BTreeSet::new(),
+            removed: BTreeSet::new(),
+            refused: BTreeMap::new(),
             record: stored.clone(),
             stored,
             targets: BTreeMap::new(),
@@ -170,9 +177,9 @@ impl Observed {
         }
     }
 
-    /// Whether a target could not be written in this pass, so that it should be tried again soon.
-    pub fn has_failed_targets(&self) -> bool {
-        self.targets.values().any(|state| matches!(state, TargetState::Failed { .. }))
+    /// Whether a target could not be written in this pass, or a key was refused, so that it should be tried again soon.
+    pub fn has_failures(&self) -> bool {
+        !self.refused.is_empty() || self.targets.values().any(|state| matches!(state, TargetState::Failed { .. }))
     }
 
     /// Folds in a reading of the live set at `now`, with the server's own time if it told it.
@@ -229,6 +236,7 @@ impl Observed {
 
     /// Folds in that a key left its set.
     pub fn key_was_deleted(&mut self, place: Place, kid: &str) {
+        self.removed.insert(kid.to_owned());
         match place {
             Place::Live => {
                 self.live.keys.retain(|key| key.kid() != Some(kid));
@@ -241,6 +249,11 @@ impl Observed {
                 self.staged_read_at = None;
             }
         }
+    }
+
+    /// Folds in that the admin API refused to store or remove one key, and how, in words for anybody.
+    pub fn key_was_refused(&mut self, write: RefusedWrite, message: String) {
+        self.refused.insert(write, message);
     }
 
     /// Folds in that the live set was deleted.

@@ -15,7 +15,7 @@ use super::{
     step::{DeleteCause, Place, PutCause, Step},
     target::TargetId,
 };
-use crate::api::{KeyState, Mode, Origin, Reason};
+use crate::api::{Mode, Origin, Reason};
 use crate::jwk::PublicJwk;
 
 /// Two private keys on MySQL need different whole seconds in their `created_at`.
@@ -24,14 +24,16 @@ const PRIVATE_WRITE_PAUSE: SignedDuration = SignedDuration::from_millis(1100);
 /// The order of steps; among equals their order of discovery.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Rank {
+    /// Take revoked keys away.
+    Revoke,
     /// Fill the gap in a set in which no private key may sign.
     Emergency,
     /// Put the signer back in front.
     Signer,
     /// Make what is missing.
     Create,
-    /// Take revoked keys away.
-    Revoke,
+    /// Take away the revoked key in whose place another has just been put.
+    RevokeReplaced,
     /// Store public keys.
     Store,
     /// Write targets.
@@ -141,13 +143,13 @@ impl Assessor<'_> {
         self.troubles.push(Trouble { reason, message, severity: Severity::Notice, publication: false });
     }
 
-    /// Asks to be called again at `moment`.
+    /// Asks to be called again at `moment`. What is past and could not be done waits for something else.
     pub(super) fn wake_at(&mut self, moment: Timestamp) {
-        self.due = Some(self.due.map_or(moment, |due| due.min(moment)));
-    }
         if moment <= self.now {
             return;
         }
+        self.due = Some(self.due.map_or(moment, |due| due.min(moment)));
+    }
 }
 
 /// Whether the resource is in its very first pass, where kids follow from its creation and nothing needs to be stored ahead: it has no status,
@@ -207,6 +209,7 @@ pub fn assess(desired: &Desired, seen: &Observed, now: Timestamp) -> Assessment 
     look.put_back_vanished();
     look.revoke();
     look.clear_staged();
+    look.report_refusals();
     look.refuse_opaque_keys();
     if desired.mode == Mode::Observe {
         look.only_observe();
@@ -248,22 +251,6 @@ impl Assessor<'_> {
                 ),
             );
         }
-    }
-
-    /// Drops the records of keys that are neither in the set, nor staged, nor published, nor about to be made, nor revoked.
-    fn forget(&mut self) {
-        // A kid that an entry wants stays known as that of the key that had it, be it somebody else's or long gone: it gets no second one.
-        let imports = self.desired.entries.iter().filter_map(|entry| self.seen.source(&entry.name)).map(|held| held.kid.clone());
-        let wanted: BTreeSet<String> = imports.collect();
-        let Self { record, seen, published, explained, desired, .. } = self;
-        record.keys.retain(|kid, key| {
-            seen.live.key(kid).is_some()
-                || published.contains_key(kid)
-                || explained.contains(kid)
-                || desired.revoked.contains(kid)
-                || (key.state == KeyState::Staged && seen.staged.is_none())
-                || (key.thumbprint.is_some() && wanted.contains(kid))
-        });
     }
 
     fn finish(mut self) -> Assessment {

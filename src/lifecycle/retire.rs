@@ -21,7 +21,7 @@ impl Assessor<'_> {
     }
 
     /// Whether Hydra can sign tokens with a live key: not with one for encryption, nor with a symmetric one that no verifier gets.
-    fn can_sign(&self, kid: &str) -> bool {
+    pub(super) fn can_sign(&self, kid: &str) -> bool {
         let can_sign = self.seen.live.key(kid).is_some_and(|key| key.key_use() != Some("enc") && key.public_half().is_some());
         can_sign && !self.is_unfit(kid)
     }

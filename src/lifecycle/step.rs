@@ -123,6 +123,8 @@ pub enum CreateCause {
     New,
     /// The entry's key was lost or replaced behind the operator's back.
     Lost,
+    /// The spec revokes the entry's key.
+    Revoked,
     /// It shall sign after the one that signs now.
     Successor,
 }
@@ -186,6 +188,16 @@ impl Step {
             | Self::TellUnmanagedLeave { .. }
             | Self::DeleteSet
             | Self::RemoveTarget { .. } => false,
+        }
+    }
+
+    /// The kid of the one key that this step writes to the remote set.
+    pub fn kid(&self) -> Option<&str> {
+        match self {
+            Self::CreateKey { kid, .. } | Self::CreateSymmetricKey { kid, .. } | Self::DeleteKey { kid, .. } => Some(kid),
+            Self::ImportKey { key, .. } => Some(&key.kid),
+            Self::PutKey { key, .. } => key.kid(),
+            _ => None,
         }
     }
 

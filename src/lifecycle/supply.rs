@@ -39,7 +39,7 @@ impl Assessor<'_> {
     /// The first entry that can put a private key into the set now, beginning with the one that shall sign.
     fn first_capable(&self) -> Option<&Entry> {
         let signer = self.desired.entries.iter().filter(|entry| self.desired.signer.as_ref() == Some(&entry.name));
-        signer.chain(&self.desired.entries).find(|entry| match &entry.source {
+        signer.chain(&self.desired.entries).filter(|entry| !self.is_refused(entry)).find(|entry| match &entry.source {
             Source::Generate { .. } => true,
             Source::Import(_) => self.seen.source(&entry.name).is_some_and(|held| held.is_private && self.may_be_stored(held)),
             Source::Public { .. } => false,

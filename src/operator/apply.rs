@@ -10,14 +10,26 @@ use crate::{
     api::{Algorithm, Reason},
     hydra::{self, CreateJsonWebKeySet, Operation},
     jwk::{Jwk, symmetric},
-    lifecycle::{self, Desired, Observed, Outcome, Place, SourceKey, Step, TargetState, limits::late_answers},
+    lifecycle::{self, Desired, Observed, Outcome, Place, RefusedWrite, SourceKey, Step, TargetState, limits::late_answers},
 };
 
 /// A turn that came this soon is no reason to decide again.
 const SHORT_WAIT: Duration = Duration::from_millis(500);
 
-/// Carries out one step.
+/// Carries out one step and folds its answer in. That the admin API refuses one key is an answer: the others go on.
 pub(super) async fn apply(step: Step, desired: &Desired, seen: &mut Observed, pass: &mut Pass<'_>) -> Result<(), PassError> {
+    let write = RefusedWrite::of(&step).filter(|_| !desired.deleting);
+    match (carry_out(step, desired, seen, pass).await, write) {
+        (Err(error), Some(write)) if error.refuses_the_key() => {
+            pass.note_failure("the admin API refuses a key", &error);
+            seen.key_was_refused(write, error.failure(true).message);
+            Ok(())
+        }
+        (result, _) => result,
+    }
+}
+
+async fn carry_out(step: Step, desired: &Desired, seen: &mut Observed, pass: &mut Pass<'_>) -> Result<(), PassError> {
     tracing::debug!(step = ?step, "step");
     pass.require_leadership()?;
     let notice = lifecycle::notice(&step);

@@ -43,8 +43,10 @@ pub(super) enum PassError {
     /// The resource was changed, or the process ends, while a pass waited for its turn.
     #[error("the resource was changed while this pass waited for its turn: it is looked at again")]
     Overtake,
-    /// The plan asks for more and more.
-    #[error("the steps for set {set} came to no end: please report this with the operator's log")]
+    /// The plan asks for the same again and again.
+    #[error(
+        "the same step for set {set} is needed again and again: look who else writes the set; if nobody does, please report this with the operator's log"
+    )]
     ReachFixedPoint { set: String },
     /// Making a symmetric key.
     #[error("a symmetric key cannot be made: the random source of the machine failed")]
@@ -82,8 +84,6 @@ impl PassError {
         Failure { reason, message, stalled, step_was_due }
     }
 
-    /// The call to the admin API that failed.
-    pub(super) fn call(&self) -> Option<&hydra::Error> {
     /// Whether the admin API refused one key, which says nothing about the others.
     pub(super) fn refuses_the_key(&self) -> bool {
         match self {
@@ -99,6 +99,8 @@ impl PassError {
         until.map(|until| format!("; it asks to wait, and the next request follows no earlier than {until:.0}")).unwrap_or_default()
     }
 
+    /// The call to the admin API that failed.
+    pub(super) fn call(&self) -> Option<&hydra::Error> {
         match self {
             Self::CallAdminApi(error) => Some(error),
             _ => None,

@@ -19,11 +19,8 @@ use crate::{
     api::JsonWebKeySet,
     hydra,
     jwk::JwkSet,
-    lifecycle::{self, Desired, Notice, Observed, Outcome, Record, limits::late_answers},
+    lifecycle::{self, Desired, Notice, Observed, Outcome, Pace, Progress, Record, limits::late_answers},
 };
-
-/// More steps than any set can need in one pass: 32 keys, a few steps each, with a look before each.
-const MOST_STEPS: usize = 512;
 
 /// What a pass works with.
 pub(super) struct Pass<'cx> {
@@ -48,6 +45,8 @@ pub(super) struct Pass<'cx> {
     pub(super) generation: Option<Turn>,
     /// The client whose next write need not wait, while the pass looks again before it uses it.
     pub(super) reserved: Option<hydra::Client>,
+    /// Whether it ended before everything was done, so that others come first.
+    pub(super) made_room: bool,
     /// How long the server asked to wait after a failure.
     pub(super) retry_after: Option<Duration>,
 }
@@ -80,11 +79,25 @@ impl Pass<'_> {
             Ok(seen) => seen,
             Err(error) => return (None, self.failed(&error, false)),
         };
-        for _ in 0..MOST_STEPS {
+        let mut progress = Progress::default();
+        loop {
             let Some(step) = lifecycle::next(desired, &seen, self.now()) else {
                 self.note_staged(Some(&seen));
                 return (Some(seen), Outcome::Done);
             };
+            match progress.note(&step) {
+                Pace::GoOn => {}
+                Pace::MakeRoom => {
+                    self.note_staged(None);
+                    self.made_room = true;
+                    return (Some(seen), Outcome::Done);
+                }
+                Pace::Stuck => {
+                    self.note_staged(None);
+                    let error = PassError::ReachFixedPoint { set: desired.set.clone() };
+                    return (Some(seen), self.failed(&error, true));
+                }
+            }
             if let Err(error) = apply::apply(step, desired, &mut seen, self).await {
                 self.note_staged(None);
                 self.note_writes(&mut seen);
@@ -92,16 +105,13 @@ impl Pass<'_> {
                 return (Some(seen), self.failed(&error, true));
             }
         }
-        self.note_staged(None);
-        let error = PassError::ReachFixedPoint { set: desired.set.clone() };
-        (Some(seen), self.failed(&error, true))
     }
 
     /// A failed step of the remote set does not keep the targets from being written: what signs already must reach its verifiers.
     async fn publish_all_the_same(&mut self, desired: &Desired, seen: &mut Observed) {
-        for _ in 0..MOST_STEPS {
-            let Some(step) = lifecycle::next_publication(desired, seen, self.now()) else { return };
-            if apply::apply(step, desired, seen, self).await.is_err() {
+        let mut progress = Progress::default();
+        while let Some(step) = lifecycle::next_publication(desired, seen, self.now()) {
+            if progress.note(&step) != Pace::GoOn || apply::apply(step, desired, seen, self).await.is_err() {
                 return;
             }
         }
@@ -192,13 +202,19 @@ impl Pass<'_> {
         seen.unknown_generation_until = until(self.connection.generation_timeout);
     }
 
+    /// Writes down what failed, with the words of the server.
+    pub(super) fn note_failure(&self, what: &str, error: &PassError) {
+        let call = error.call();
+        tracing::warn!(operation = call.map(|call| call.operation().as_str()), kid = call.and_then(|call| call.kid()), %error, "{what}");
+    }
+
     fn failed(&mut self, error: &PassError, step_was_due: bool) -> Outcome {
         let call = error.call();
         // It was changed, or is gone: it is read again before anything else happens.
         self.was_overtaken =
             matches!(error.kubernetes_code(), Some(404 | 409)) || matches!(error, PassError::KeepLeading | PassError::Overtake);
         if !matches!(error, PassError::Overtake) {
-            tracing::warn!(operation = call.map(|call| call.operation().as_str()), kid = call.and_then(|call| call.kid()), %error, "a pass failed");
+            self.note_failure("a pass failed", error);
         }
         if call.is_some() {
             self.cx.connections.suspect(&self.admin_api);

@@ -177,6 +177,7 @@ pub(super) async fn reconcile_resource(resource: Arc<JsonWebKeySet>, turn: Optio
         asking,
         generation: None,
         reserved: None,
+        made_room: false,
         retry_after: None,
         was_overtaken: false,
     };
@@ -191,8 +192,11 @@ pub(super) async fn reconcile_resource(resource: Arc<JsonWebKeySet>, turn: Optio
     }
     report::publish_events(&pass.resource, &desired.set, &pass.notices, cx).await;
 
+    if pass.made_room {
+        return Ok(Action::requeue(Duration::ZERO));
+    }
     let uid = pass.resource.uid().unwrap_or_default();
-    let is_settled = !matches!(outcome, Outcome::Failed(_)) && !seen.as_ref().is_some_and(Observed::has_failed_targets);
+    let is_settled = !matches!(outcome, Outcome::Failed(_)) && !seen.as_ref().is_some_and(Observed::has_failures);
     let after = if is_settled {
         cx.memory.reset_pause(&uid);
         let wake = seen.and_then(|seen| lifecycle::wake(&desired, &seen, pass.now()));

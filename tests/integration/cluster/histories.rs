@@ -267,6 +267,7 @@ fn judge_set(set: &str, happened: &[Happened]) -> Result<(), String> {
                     secrets: &[],
                     deleting: false,
                     late: false,
+                    is_refusing: false,
                 };
                 oracle.check_write(&write, *at)?;
                 live.clone_from(after);

@@ -39,6 +39,7 @@ pub enum Event {
     AlterTarget,
     TakeTarget(bool),
     FailTargets(bool),
+    RefuseOneOf(Option<usize>),
     AddEntry(usize, usize),
     DropEntry(usize),
     Retime(usize, usize),
@@ -64,6 +65,7 @@ fn faults() -> impl Strategy<Value = Fault> {
         1 => Just(Fault::CrashAfter),
         1 => Just(Fault::Refused),
         1 => Just(Fault::LostReply),
+        1 => Just(Fault::RefusedKey),
         1 => (1..LATE).prop_map(Fault::Late),
         1 => (0..12usize).prop_map(Fault::Disturbed),
     ]
@@ -113,6 +115,7 @@ pub fn events() -> impl Strategy<Value = Event> {
         1 => Just(Event::AlterTarget),
         1 => any::<bool>().prop_map(Event::TakeTarget),
         1 => any::<bool>().prop_map(Event::FailTargets),
+        1 => proptest::option::of(1..4usize).prop_map(Event::RefuseOneOf),
     ];
     let edits = prop_oneof![
         3 => (0..ENTRIES, 0..9usize).prop_map(|(index, timing)| Event::AddEntry(index, timing)),
@@ -231,6 +234,10 @@ impl World {
             Event::FailTargets(fail) => {
                 self.say(format!("TARGETS FAIL {fail}"));
                 self.targets_fail = *fail;
+            }
+            Event::RefuseOneOf(of) => {
+                self.say(format!("THE SERVER REFUSES ONE KEY OF {of:?}"));
+                self.refuses_one_of = *of;
             }
             Event::AddEntry(index, timing) => {
                 let new = entry(*index, *timing);

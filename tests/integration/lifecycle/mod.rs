@@ -7,6 +7,8 @@ mod fixes;
 mod histories;
 mod hydras_own;
 pub(crate) mod oracle;
+mod refusals;
+mod revocation;
 mod rotation;
 mod secrecy;
 mod steps;

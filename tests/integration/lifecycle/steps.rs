@@ -174,6 +174,7 @@ impl World {
             secrets: &self.secret_keys(),
             deleting,
             late: late.is_some(),
+            is_refusing: self.is_refusing,
         };
         if let Err(violation) = self.oracle.check_write(&look, self.now) {
             panic!("{violation}\n{}", self.history());

@@ -1,0 +1,60 @@
+//! Keys that the admin API refuses. A refusal is a finding about one key: the others go on without it.
+
+use super::{
+    desired::{Entry, Source},
+    kid,
+    plan::Assessor,
+    step::Step,
+};
+use crate::api::Reason;
+
+/// How many refusals a condition tells.
+const TOLD: usize = 3;
+
+/// A write that the admin API refused in this pass. That a key cannot be stored does not keep it from being removed.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct RefusedWrite {
+    /// The kid.
+    pub kid: String,
+    /// Whether the key was to be removed, and not stored.
+    pub is_removal: bool,
+}
+
+impl RefusedWrite {
+    /// The write that a step is, if it writes one key.
+    pub fn of(step: &Step) -> Option<Self> {
+        let is_removal = matches!(step, Step::DeleteKey { .. });
+        step.kid().map(|kid| Self { kid: kid.to_owned(), is_removal })
+    }
+}
+
+impl Assessor<'_> {
+    /// Whether the admin API refused in this pass to store the next key of an entry, so that the entry can supply none.
+    pub(super) fn is_refused(&self, entry: &Entry) -> bool {
+        let held = self.seen.source(&entry.name).map(|held| held.kid.as_str());
+        self.seen.refused.keys().filter(|write| !write.is_removal).any(|write| match &entry.source {
+            Source::Generate { .. } => {
+                let is_serving = self.seen.live.key(&write.kid).is_some_and(crate::jwk::Jwk::is_private);
+                !is_serving && kid::parse_generated(&self.desired.set, &write.kid).is_some_and(|(name, _)| name == entry.name)
+            }
+            Source::Import(_) => held == Some(write.kid.as_str()),
+            Source::Public { kid, .. } => *kid == write.kid,
+        })
+    }
+
+    /// Leaves out what was refused in this pass, and says so.
+    pub(super) fn report_refusals(&mut self) {
+        let refused = &self.seen.refused;
+        if refused.is_empty() {
+            return;
+        }
+        self.steps.retain(|(_, step)| RefusedWrite::of(step).is_none_or(|write| !refused.contains_key(&write)));
+        let mut told: Vec<&str> = refused.values().take(TOLD).map(String::as_str).collect();
+        let more = (refused.len() > TOLD).then(|| format!("and {} more", refused.len() - TOLD));
+        told.extend(more.as_deref());
+        self.stalled(
+            Reason::AdminApiRefused,
+            format!("{}; everything else of set {} goes on, and this is tried again now and then", told.join("; "), self.desired.set),
+        );
+    }
+}

@@ -1,0 +1,113 @@
+//! What `spec.revoke` does, and what is told of it.
+
+use jwk_operator::{
+    api::{KeyState, Reason, Rotation},
+    lifecycle::{self, CreateCause, Step},
+};
+
+use super::{
+    entries::{generated, hours, with_rotation},
+    world::{World, kids},
+};
+
+fn ready(world: &World) -> (String, String) {
+    let conditions = world.status().conditions;
+    let ready = conditions.into_iter().find(|condition| condition.type_ == "Ready").expect("Ready");
+    (ready.reason, ready.message)
+}
+
+/// The set `signing`, with this prepublish in hours.
+fn world(prepublish: u64) -> World {
+    let rotation = Rotation { interval: None, prepublish: Some(hours(prepublish)), retain: Some(hours(2)) };
+    let mut world = World::new(with_rotation(generated(&["signing"]), rotation));
+    world.pass(&[]);
+    world
+}
+
+#[test]
+fn an_own_revocation_is_not_told_as_somebody_elses_change() {
+    for prepublish in [0, 1] {
+        let mut world = world(prepublish);
+        let revoked = kids(&world).remove(0);
+        world.edit(|spec| spec.revoke.push(revoked.clone()));
+        world.log.clear();
+        world.pass(&[]);
+        let steps: Vec<&Step> = world.log.iter().filter_map(|logged| logged.step()).collect();
+        let reasons: Vec<Reason> = steps.iter().filter_map(|step| lifecycle::notice(step)).map(|notice| notice.reason).collect();
+        assert!(reasons.contains(&Reason::KeyRevoked) && !reasons.contains(&Reason::DriftRepaired), "{reasons:?}");
+        let is_replaced = steps.iter().any(|step| matches!(step, Step::CreateKey { cause: CreateCause::Revoked, .. }));
+        assert!(is_replaced, "{}", world.history());
+    }
+}
+
+#[test]
+fn a_key_that_somebody_else_deleted_is_told_as_drift() {
+    let mut world = world(0);
+    let kid = kids(&world).remove(0);
+    world.outsider("deletes it", |store| store.delete_key(super::world::SET, &kid));
+    world.log.clear();
+    world.pass(&[]);
+    let reasons: Vec<_> =
+        world.log.iter().filter_map(|logged| logged.step()).filter_map(lifecycle::notice).map(|notice| notice.reason).collect();
+    assert!(reasons.contains(&Reason::DriftRepaired), "{reasons:?}");
+}
+
+#[test]
+fn a_kid_that_is_no_key_is_reported_with_the_closest_one() {
+    let mut world = world(0);
+    let kid = kids(&world).remove(0);
+    let slip = kid.replace("signing", "singing");
+    world.edit(|spec| spec.revoke = vec![slip.clone()]);
+    world.pass(&[]);
+    let (reason, message) = ready(&world);
+    assert_eq!(reason, "RevokedKidUnknown", "{message}");
+    assert!(message.contains(&slip) && message.contains(&format!("did you mean {kid}?")), "{message}");
+    assert!(world.is_ready() && world.status().keys.iter().all(|key| key.kid != slip), "{:?}", world.status().keys);
+
+    world.edit(|spec| spec.revoke = vec!["a\n2026-11-26 everything is lost".into()]);
+    world.pass(&[]);
+    assert!(ready(&world).1.starts_with(r"kid a\n2026-11-26 everything"), "it forges no line: {}", ready(&world).1);
+
+    world.edit(|spec| spec.revoke = vec!["nothing-like-it".into()]);
+    world.pass(&[]);
+    assert!(!ready(&world).1.contains("did you mean"), "{}", ready(&world).1);
+
+    world.edit(|spec| spec.revoke = vec![kid.clone()]);
+    world.pass(&[]);
+    assert_eq!(ready(&world).0, "AsPlanned");
+    assert!(world.status().keys.iter().any(|key| key.kid == kid && key.state == KeyState::Revoked));
+    world.pass(&[]);
+    assert_eq!(ready(&world).0, "AsPlanned", "it stays listed after it is gone");
+}
+
+#[test]
+fn a_key_that_was_revoked_leaves_the_targets_although_it_is_revoked_no_more() {
+    let mut world = world(0);
+    let kid = kids(&world).remove(0);
+    world.edit(|spec| spec.revoke = vec![kid.clone()]);
+    world.targets_fail = true;
+    world.pass(&[]);
+    assert!(!kids(&world).contains(&kid), "{}", world.history());
+    world.edit(|spec| spec.revoke.clear());
+    world.pass(&[]);
+    let record = world.status().keys.into_iter().find(|key| key.kid == kid).map(|key| key.state);
+    assert_eq!(record, Some(KeyState::Revoked), "a target still holds it");
+    world.targets_fail = false;
+    world.pass(&[]);
+    let published = world.objects.values().flat_map(|held| held.content.published().into_keys()).collect::<Vec<_>>();
+    assert!(!published.contains(&kid) && world.status().keys.iter().all(|key| key.kid != kid), "{}", world.history());
+}
+
+#[test]
+fn a_kid_that_is_not_known_yet_leaves_when_it_comes() {
+    let mut world = world(0);
+    world.edit(|spec| spec.revoke = vec!["theirs".into()]);
+    world.pass(&[]);
+    world.outsider("puts it", |store| {
+        let key = store.generator().generate("ES256").expect("a key").with("kid", "theirs");
+        store.put_key(super::world::SET, &key).expect("stored");
+    });
+    world.pass(&[]);
+    assert!(!kids(&world).contains(&"theirs".to_owned()), "{}", world.history());
+    assert!(world.status().keys.iter().any(|key| key.kid == "theirs" && key.state == KeyState::Revoked));
+}
