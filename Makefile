@@ -2,7 +2,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo up down test lint control-plane crds rbac render image-root
+.PHONY: help demo up down test bench bench-churn lint control-plane crds rbac render image-root
 
 help: ## List the commands.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -30,6 +30,17 @@ test: ## Run every test.
 
 image-root: ## Build what the image is made of, without a container; print its folder.
 	@hack/image-root
+
+N ?= 1000
+bench: ## Measure N fresh sets (N=1000) beside bare calls: time, calls, memory.
+	@tests/control-plane/build >/dev/null
+	@hack/image-root >/dev/null
+	@cargo bench --locked --bench fleet -- fresh $(N)
+
+bench-churn: ## Measure the memory after sets that come and go, N (1500) in each of three rounds; 25 minutes.
+	@tests/control-plane/build >/dev/null
+	@hack/image-root >/dev/null
+	@cargo bench --locked --bench fleet -- churn $(if $(filter command line,$(origin N)),$(N),1500)
 
 lint: ## Check format, lints, scripts and dependencies.
 	@hack/lint

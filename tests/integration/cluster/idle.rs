@@ -6,8 +6,8 @@ use futures::{StreamExt as _, stream};
 use serde_json::json;
 
 use super::{
-    image,
     operator::{Playground, generated},
+    released,
 };
 
 /// How many sets, unless `IDLE_SETS` says otherwise.
@@ -36,7 +36,7 @@ async fn a_hundred_sets_at_rest_cost_no_write_little_memory_and_hardly_any_time(
     let mut playground = Playground::without_operator().await;
     playground.admin_api(json!({})).await;
     let port = TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("an address").port();
-    let mut released = Command::new(image::program_as_released());
+    let mut released = Command::new(released::program_as_released());
     released.args(["run", "--namespace", "jwk-operator", &format!("--serve=127.0.0.1:{port}")]);
     released.env("KUBECONFIG", playground.control_plane.operator_kubeconfig().await);
     playground.start_command(released, port).await;

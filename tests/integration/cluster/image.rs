@@ -1,11 +1,6 @@
 //! The image, without a container: what the steps of its Dockerfile make, in a root that holds nothing else.
 
-use std::{
-    net::TcpListener,
-    os::unix::fs::PermissionsExt,
-    path::{Path, PathBuf},
-    process::Command,
-};
+use std::{net::TcpListener, os::unix::fs::PermissionsExt, path::Path, process::Command};
 
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use jwk_operator::api::AdminApi;
@@ -18,18 +13,9 @@ use super::{
     authentication::{authority, gate, https},
     name_server,
     operator::{Playground, generated},
+    released::program_as_released,
     wait::eventually,
 };
-
-/// The program as it is released.
-pub fn program_as_released() -> PathBuf {
-    let built = Command::new(concat!(env!("CARGO_MANIFEST_DIR"), "/hack/image-root")).output().expect("bash");
-    assert!(built.status.success(), "{}", String::from_utf8_lossy(&built.stderr));
-    let folder = PathBuf::from(String::from_utf8_lossy(&built.stdout).lines().last().expect("a folder"));
-    let files = std::fs::read_dir(&folder).expect("a folder").map(|file| file.expect("a file").file_name());
-    assert_eq!(files.collect::<Vec<_>>(), ["jwk-operator"]);
-    folder.join("jwk-operator")
-}
 
 /// A root with the program and nothing else.
 fn empty_root() -> TempDir {

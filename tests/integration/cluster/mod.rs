@@ -28,6 +28,7 @@ mod operator;
 mod outage;
 mod publication;
 mod refusals;
+mod released;
 mod rotation;
 mod secrecy;
 mod sharding;

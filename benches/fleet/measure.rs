@@ -1,0 +1,119 @@
+//! Readings of the operator's process, of the API server's log and of the emulator's.
+
+use std::{collections::BTreeMap, net::TcpListener, path::PathBuf, process::Command, time::Duration};
+
+use futures::{StreamExt as _, stream};
+use jwk_operator::api::JsonWebKeySet;
+use kube::{
+    Api,
+    api::{DeleteParams, PostParams},
+};
+use serde_json::{Value, json};
+
+use crate::{
+    NAMESPACE,
+    cluster::{control_plane::OPERATOR, operator::Playground, released},
+};
+
+/// How many objects are made or deleted at once.
+const AT_ONCE: usize = 16;
+
+/// A set with one key.
+pub fn set(namespace: &str, number: usize) -> JsonWebKeySet {
+    let object = json!({
+        "apiVersion": "jwk-operator.dev/v1alpha1", "kind": "JsonWebKeySet",
+        "metadata": { "name": format!("set-{number}"), "namespace": namespace },
+        "spec": { "keys": [{ "name": "signing", "generate": { "alg": "ES256" } }] },
+    });
+    serde_json::from_value(object).expect("a resource")
+}
+
+pub async fn create(playground: &Playground, namespace: &str, sets: usize) {
+    let api: Api<JsonWebKeySet> = playground.control_plane.api(namespace);
+    let each = stream::iter(0..sets).for_each_concurrent(AT_ONCE, async |number| {
+        api.create(&PostParams::default(), &set(namespace, number)).await.expect("created");
+    });
+    each.await;
+}
+
+pub async fn delete(playground: &Playground, sets: usize) {
+    let api: Api<JsonWebKeySet> = playground.control_plane.api(NAMESPACE);
+    let each = stream::iter(0..sets).for_each_concurrent(AT_ONCE, async |number| {
+        api.delete(&format!("set-{number}"), &DeleteParams::default()).await.expect("deleted");
+    });
+    each.await;
+}
+
+/// Starts the program of the image, or the one that `JWK_OPERATOR_BENCH_PROGRAM` names, with the default limits.
+pub async fn start(playground: &mut Playground) {
+    let other = std::env::var_os("JWK_OPERATOR_BENCH_PROGRAM").map(PathBuf::from);
+    let port = TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("an address").port();
+    let mut program = Command::new(other.unwrap_or_else(released::program_as_released));
+    program.args(["run", "--namespace", "jwk-operator", &format!("--serve=127.0.0.1:{port}")]);
+    program.env("KUBECONFIG", playground.control_plane.operator_kubeconfig().await);
+    playground.start_command(program, port).await;
+}
+
+/// How many sets are Ready, as the operator counts them.
+pub async fn ready(playground: &Playground) -> usize {
+    let Some(answer) = playground.get("/metrics").await else { return 0 };
+    let text = String::from_utf8_lossy(&answer.body).into_owned();
+    let lines = text.lines().filter(|line| line.contains(r#"type="Ready",status="True""#));
+    lines.filter_map(|line| line.rsplit(' ').next()?.parse::<usize>().ok()).sum()
+}
+
+/// Waits until so many sets are Ready.
+pub async fn until_ready(playground: &Playground, sets: usize) {
+    while ready(playground).await != sets {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+}
+
+/// Kibibytes of memory that the operator's process holds now (`VmRSS`), or held at most (`VmHWM`).
+pub fn kibibytes(playground: &Playground, field: &str) -> u64 {
+    let status = playground.process("status");
+    let line = status.lines().find_map(|line| line.strip_prefix(field)?.strip_prefix(':')).expect("a size");
+    line.trim().trim_end_matches(" kB").parse().expect("kibibytes")
+}
+
+/// What was asked of the emulator, by operation.
+pub fn admin_calls(playground: &Playground) -> BTreeMap<String, usize> {
+    let calls = playground.emulator.calls().all();
+    count(calls.iter().filter_map(|call| call.operation).map(|operation| format!("{operation:?}")))
+}
+
+/// What the operator's account asked of the API server since `begin`, by verb and resource.
+pub fn kubernetes_calls(playground: &Playground, begin: usize) -> BTreeMap<String, usize> {
+    let log = audit_log(playground);
+    let events = log[begin..].lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    let own = events.filter(|event| event["user"]["username"] == OPERATOR);
+    count(own.map(|event| {
+        let text = |pointer: &str| event.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned();
+        let part = text("/objectRef/subresource");
+        let slash = if part.is_empty() { "" } else { "/" };
+        format!("{} {}{slash}{part}", text("/verb"), text("/objectRef/resource"))
+    }))
+}
+
+/// Where the log of the API server ends now.
+pub fn audit_mark(playground: &Playground) -> usize {
+    audit_log(playground).len()
+}
+
+fn audit_log(playground: &Playground) -> String {
+    std::fs::read_to_string(playground.control_plane.folder().join("control-plane/audit.log")).expect("an audit log")
+}
+
+fn count(names: impl Iterator<Item = String>) -> BTreeMap<String, usize> {
+    names.fold(BTreeMap::new(), |mut counts, name| {
+        *counts.entry(name).or_default() += 1;
+        counts
+    })
+}
+
+pub fn print(title: &str, counts: &BTreeMap<String, usize>) {
+    println!("{title}");
+    for (name, count) in counts {
+        println!("  {count:>8}  {name}");
+    }
+}
