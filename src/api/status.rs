@@ -46,6 +46,9 @@ pub struct JsonWebKeySetStatus {
     /// When the next key shall sign.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next_rotation: Option<Time>,
+    /// When the next step falls due by itself: a key is made, signs or leaves. If it cannot be taken then, `Ready` says so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_step: Option<Time>,
     /// The annotation `jwk-operator.dev/rotate-at` that was answered last.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_handled_rotate_at: Option<String>,

@@ -9,11 +9,11 @@ use super::{
     access::{self, Grant, Labels},
     kid,
     target::TargetId,
-    timing::{RotateAt, Timing, timing},
+    timing::{RotateAt, Timing, asked_rotation, timing},
 };
 use crate::api::{
     AdminApiSpec, Algorithm, DeletionPolicy, Generate, Import, JsonWebKeySet, KeySource, KeyUse, Mode, PrivateLayout, PublicKey,
-    PublishTarget, ROTATE_AT_ANNOTATION, Reason, TargetContentKind, TargetKind, UnmanagedKeys,
+    PublishTarget, Reason, TargetContentKind, TargetKind, UnmanagedKeys,
 };
 use crate::jwk::{Jwk, PublicJwk, Thumbprint};
 
@@ -194,7 +194,7 @@ pub fn validate(resource: &JsonWebKeySet, api: &AdminApiSpec, labels: Option<&La
         mode: spec.mode.unwrap_or_default(),
         targets,
         revoked: spec.revoke.iter().cloned().collect(),
-        rotate_at: resource.annotations().get(ROTATE_AT_ANNOTATION).map(|text| RotateAt::parse(text)),
+        rotate_at: asked_rotation(resource),
         min_rotation_interval: super::limits::min_rotation_interval(api),
         namespace,
         set,

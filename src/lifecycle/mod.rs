@@ -37,6 +37,7 @@ mod step;
 mod supply;
 mod target;
 mod timing;
+mod transition;
 mod urgency;
 
 pub use admin_api::{Finding, admin_api_status, finalizers, is_user};
@@ -57,4 +58,5 @@ pub use status::{Failure, Outcome, refused, status, unconnected, unparsable, wit
 pub use step::{CreateCause, DeleteCause, Place, PutCause, Step};
 pub use target::{HeldTarget, TargetContent, TargetId, TargetState};
 pub use timing::{RotateAt, Timing};
-pub use urgency::{Urgency, urgency};
+pub use transition::{Transition, transition, trouble};
+pub use urgency::{Urgency, is_fresh_and_generates, urgency};

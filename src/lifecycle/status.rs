@@ -10,6 +10,8 @@ use super::{
     record::to_seconds,
     step::Step,
     target::{TargetId, TargetState},
+    timing::{RotateAt, asked_rotation},
+    transition::trouble,
 };
 use crate::{
     api::{ConditionType, JsonWebKeySet, JsonWebKeySetStatus, Mode, Reason, TargetStatus},
@@ -43,6 +45,17 @@ pub struct Failure {
     pub step_was_due: bool,
 }
 
+impl Failure {
+    /// The failure of a look, together with the step that waits for it.
+    fn since(&self, due: Option<Timestamp>) -> Self {
+        let mut told = self.clone();
+        if let Some(due) = due.filter(|_| !self.step_was_due) {
+            told.message.push_str(&format!("; a step has been due since {due:.0}"));
+        }
+        told
+    }
+}
+
 /// The status of a resource that is not acted on: nothing changed, and why.
 pub fn refused(previous: &JsonWebKeySetStatus, generation: i64, set: &str, refusal: &Refusal, now: Timestamp) -> JsonWebKeySetStatus {
     let mut status = previous.clone();
@@ -60,7 +73,7 @@ pub fn unconnected(resource: &JsonWebKeySet, previous: &JsonWebKeySetStatus, fai
     let is_deleting = resource.metadata.deletion_timestamp.is_some();
     // Like an outage: the AdminApi tells of it, and what is published is still right.
     let is_outage = failure.reason == Reason::CredentialsMissing;
-    if is_outage && !is_deleting && previous.observed_generation == Some(generation) && is_true(previous, ConditionType::Ready) {
+    if is_outage && !is_deleting && is_ready_for(previous, generation) && step_due(previous, asked_rotation(resource), now).is_none() {
         return previous.clone();
     }
     let refusal = Refusal { reason: failure.reason, message: failure.message.clone() };
@@ -111,13 +124,9 @@ pub fn status(
         Outcome::Failed(failure) => Some(failure),
         Outcome::Done | Outcome::Underway => None,
     };
-    if let Some(failure) = failure
-        && !failure.step_was_due
-        && !failure.stalled
-        && !desired.deleting
-        && previous.observed_generation == Some(desired.generation)
-        && is_true(previous, ConditionType::Ready)
-    {
+    let due = step_due(previous, desired.rotate_at.clone(), now);
+    let is_mere_outage = |failure: &Failure| !failure.step_was_due && !failure.stalled && due.is_none();
+    if failure.is_some_and(is_mere_outage) && !desired.deleting && is_ready_for(previous, desired.generation) {
         return previous.clone();
     }
     let mut status = previous.clone();
@@ -127,14 +136,16 @@ pub fn status(
     if let (Some(seen), Some(assessment)) = (seen, &assessment) {
         describe(&mut status, desired, seen, assessment);
     }
-    if matches!(outcome, Outcome::Underway) && !desired.deleting && is_undisturbed(previous, desired, assessment.as_ref()) {
+    let is_told_at_the_end = || is_undisturbed(previous, desired, assessment.as_ref()) || is_in_trouble(previous);
+    if matches!(outcome, Outcome::Underway) && !desired.deleting && is_told_at_the_end() {
         // A status stored in the middle of a pass tells what must not be forgotten; whether all is well is told at its end.
         return status;
     }
+    let failure = failure.map(|failure| failure.since(due));
     let findings = if desired.deleting {
-        deletion_findings(desired, seen, failure, now)
+        deletion_findings(desired, seen, failure.as_ref(), now)
     } else {
-        findings(desired, seen, assessment.as_ref(), outcome, now)
+        findings(desired, seen, assessment.as_ref(), failure.as_ref(), now)
     };
     let kept: &[ConditionType] = if assessment.is_none() || desired.deleting { &[ConditionType::Published] } else { &[] };
     status.conditions = conditions(&previous.conditions, findings, kept, desired.generation, now);
@@ -146,7 +157,23 @@ fn is_undisturbed(previous: &JsonWebKeySetStatus, desired: &Desired, assessment:
     let is_routine = assessment.is_some_and(|assessment| {
         assessment.steps.iter().all(Step::is_routine) && assessment.troubles.iter().all(|trouble| trouble.severity == Severity::Notice)
     });
-    previous.observed_generation == Some(desired.generation) && is_true(previous, ConditionType::Ready) && is_routine
+    is_ready_for(previous, desired.generation) && is_routine
+}
+
+/// Whether something is wrong that makes the resource not ready.
+fn is_in_trouble(previous: &JsonWebKeySetStatus) -> bool {
+    trouble(&previous.conditions).is_some() && !is_true(previous, ConditionType::Ready)
+}
+
+/// Whether everything is as this generation of the spec says.
+fn is_ready_for(status: &JsonWebKeySetStatus, generation: i64) -> bool {
+    status.observed_generation == Some(generation) && is_true(status, ConditionType::Ready)
+}
+
+/// Since when a step is due that was not taken, as far as the last pass knew, or as somebody asks since.
+fn step_due(previous: &JsonWebKeySetStatus, asked: Option<RotateAt>, now: Timestamp) -> Option<Timestamp> {
+    let asked = asked.filter(|asked| previous.last_handled_rotate_at.as_ref() != Some(&asked.text)).and_then(|asked| asked.at);
+    previous.next_step.as_ref().map(|step| step.0).into_iter().chain(asked).filter(|due| *due <= now).min()
 }
 
 /// What was seen of the set, and what must be remembered.
@@ -155,6 +182,7 @@ fn describe(status: &mut JsonWebKeySetStatus, desired: &Desired, seen: &Observed
         assessment.record.write_into(status);
     }
     status.next_rotation = assessment.next_rotation.filter(|_| desired.mode == Mode::Enforce && !desired.deleting).map(to_seconds);
+    status.next_step = assessment.due.filter(|_| desired.mode == Mode::Enforce && !desired.deleting).map(to_seconds);
     status.signer = seen.signer().map(str::to_owned);
     status.kids = seen.live.keys.iter().filter_map(|key| key.kid()).take(LISTED_KIDS).map(str::to_owned).collect();
     status.key_count = i64::try_from(seen.live.keys.len()).ok();
@@ -186,14 +214,11 @@ fn findings(
     desired: &Desired,
     seen: Option<&Observed>,
     assessment: Option<&Assessment>,
-    outcome: &Outcome,
+    failure: Option<&Failure>,
     now: Timestamp,
 ) -> Vec<Finding> {
     let troubles = assessment.map_or(&[][..], |assessment| &assessment.troubles);
-    let failed = match outcome {
-        Outcome::Failed(failure) => Some(failure_trouble(failure)),
-        Outcome::Done | Outcome::Underway => None,
-    };
+    let failed = failure.map(failure_trouble);
     let waiting = seen.zip(assessment).and_then(|(seen, assessment)| still_due(desired, seen, assessment, now));
     let worst = |publication: bool| {
         troubles

@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
+use kube::ResourceExt as _;
 
 use super::{Refusal, limits, record::DEFAULT_RETAIN};
-use crate::api::{AdminApiSpec, Reason, Rotation};
+use crate::api::{AdminApiSpec, JsonWebKeySet, ROTATE_AT_ANNOTATION, Reason, Rotation};
 
 /// How long a key is announced at most when the spec does not say.
 const LONGEST_DEFAULT_PREPUBLISH: Duration = Duration::from_secs(24 * 3600);
@@ -39,9 +40,14 @@ pub struct RotateAt {
 
 impl RotateAt {
     /// Reads the annotation (RFC 3339).
-    pub(super) fn parse(text: &str) -> Self {
+    fn parse(text: &str) -> Self {
         Self { text: text.chars().take(64).collect(), at: text.parse().ok() }
     }
+}
+
+/// The rotation that somebody asks for on a resource.
+pub(super) fn asked_rotation(resource: &JsonWebKeySet) -> Option<RotateAt> {
+    resource.annotations().get(ROTATE_AT_ANNOTATION).map(|text| RotateAt::parse(text))
 }
 
 /// Reads the times of entry `name`.

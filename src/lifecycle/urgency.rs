@@ -40,6 +40,12 @@ pub fn urgency(resource: &JsonWebKeySet, now: Timestamp) -> Urgency {
     }
 }
 
+/// Whether a resource was never worked on, and wants a key generated: then there is nothing to do for it before it has one.
+pub fn is_fresh_and_generates(resource: &JsonWebKeySet) -> bool {
+    let is_fresh = resource.status.as_ref().is_none_or(|status| status.origin.is_none());
+    is_fresh && resource.metadata.deletion_timestamp.is_none() && resource.spec.keys.iter().any(|entry| entry.generate.is_some())
+}
+
 /// Whether the set or the record still has a key that the spec revokes. One that was never seen may be in the set since.
 fn has_key_to_revoke(resource: &JsonWebKeySet, status: &JsonWebKeySetStatus) -> bool {
     let is_gone =

@@ -9,7 +9,7 @@ use std::{
 use futures::FutureExt as _;
 use jiff::Timestamp;
 use kube::{
-    Api, ResourceExt as _,
+    Api, Resource as _, ResourceExt as _,
     api::{Patch, PatchParams},
     core::DeserializeGuard,
     runtime::{controller::Action, reflector::ObjectRef},
@@ -36,6 +36,11 @@ use crate::{
 const NOT_LISTED_YET: Duration = Duration::from_millis(200);
 /// How often a server that does not answer is asked again.
 const ASK_AGAIN: Duration = Duration::from_secs(5);
+/// The same of one that answers with a refusal: somebody has to change something first.
+const ASK_REFUSING_AGAIN: Duration = Duration::from_secs(30);
+/// The id of a set that nobody has, within the prefix of the AdminApi: no JsonWebKeySet can be given it. What is answered for it shows whether
+/// the path prefix and the credentials are right.
+const NOBODYS_SET: &str = "jwk-operator~probe";
 
 /// Runs one reconcile and contains its panics.
 pub(super) async fn reconcile(guard: Arc<DeserializeGuard<AdminApi>>, cx: Arc<Context>) -> Result<Action, std::convert::Infallible> {
@@ -50,7 +55,9 @@ pub(super) async fn reconcile(guard: Arc<DeserializeGuard<AdminApi>>, cx: Arc<Co
     Ok(match result {
         Ok(Ok(action)) => action,
         Ok(Err(error)) => {
-            tracing::warn!(%error, "the reconcile of an AdminApi failed");
+            if let Some(times) = cx.connections.goes_wrong(&guard.name_any()) {
+                tracing::warn!(%error, times, "the reconcile of an AdminApi failed");
+            }
             Action::requeue(ASK_AGAIN)
         }
         Err(_) => {
@@ -91,19 +98,24 @@ async fn reconcile_guarded(guard: &DeserializeGuard<AdminApi>, cx: &Context) -> 
             return Ok(Action::requeue(connections::resync(&admin_api.spec)));
         }
     };
-    let answer = probe(&connection.client).await;
+    let answer = probe(&connection.client, &admin_api.spec).await;
+    if matches!(&answer, Err(error) if error.asked_to_wait().is_some()) && cx.connections.answered(&name) {
+        // It asks to be left alone, which is an answer: what was found before stands.
+        cx.connections.set(&name, Ok(connection), true);
+        return Ok(Action::requeue(ASK_REFUSING_AGAIN));
+    }
     let answers = answer.is_ok();
     cx.connections.set(&name, Ok(connection), answers);
-    let finding = match answer {
-        Ok(version) => Finding { ready: Ok(()), version: Some(version) },
+    let (finding, next) = match answer {
+        Ok(version) => (Finding { ready: Ok(()), version: Some(version) }, connections::resync(&admin_api.spec)),
         Err(error) => {
-            tracing::warn!(%error, "the admin API does not answer");
             // Whoever may read an AdminApi may read the words of its server, which are redacted and cut.
-            Finding { ready: Err((admin_api_reason(&error), error.to_string())), version: None }
+            let finding = Finding { ready: Err((admin_api_reason(&error), error.to_string())), version: None };
+            (finding, if error.is_transient() { ASK_AGAIN } else { ASK_REFUSING_AGAIN })
         }
     };
     write_status(admin_api, finding, users, cx).await?;
-    Ok(Action::requeue(if answers { connections::resync(&admin_api.spec) } else { ASK_AGAIN }))
+    Ok(Action::requeue(next))
 }
 
 /// How many resources use an AdminApi.
@@ -155,13 +167,15 @@ async fn hold(admin_api: &AdminApi, users: usize, cx: &Context) -> Result<Option
     }
 }
 
-/// Whether the server answers, and its version. A proxy may hide both addresses, so that neither being there is no failure.
-async fn probe(client: &hydra::Client) -> Result<Option<String>, hydra::Error> {
+/// Whether the server answers and lets sets be read, and its version. A proxy may hide readiness and version, so that neither being there is no
+/// failure.
+async fn probe(client: &hydra::Client, spec: &AdminApiSpec) -> Result<Option<String>, hydra::Error> {
     match client.ready().await {
         Ok(_) => {}
-        Err(error) if error.is_not_the_admin_api() => return Ok(None),
+        Err(error) if error.is_not_the_admin_api() => {}
         Err(error) => return Err(error),
     }
+    client.get_json_web_key_set(&format!("{}{NOBODYS_SET}", spec.set_prefix.as_deref().unwrap_or_default())).await?;
     match client.version().await {
         Ok(answer) => Ok(Some(answer.value)),
         Err(error) if error.is_transient() => Err(error),
@@ -235,15 +249,31 @@ fn build_client(admin_api: &AdminApi, credentials: Credentials, cx: &Context) ->
 /// Writes the status, if it differs.
 async fn write_status(admin_api: &AdminApi, finding: Finding, users: usize, cx: &Context) -> Result<(), PassError> {
     let status = lifecycle::admin_api_status(admin_api, finding, users, Timestamp::now());
+    let name = admin_api.name_any();
+    let trouble = lifecycle::trouble(&status.conditions);
     if admin_api.status.as_ref() == Some(&status) {
+        match trouble {
+            Some(trouble) => {
+                if let Some(times) = cx.connections.goes_wrong(&name) {
+                    tracing::warn!(reason = trouble.reason, times, "still: {}", trouble.message);
+                }
+            }
+            None => cx.connections.is_well(&name),
+        }
         return Ok(());
     }
     let patch = report::status_patch::<AdminApi>(&admin_api.name_any(), admin_api.uid().as_deref(), &status);
     let api = Api::<AdminApi>::all(cx.client.clone());
-    call(
-        "write the status of an AdminApi",
-        api.patch_status(&admin_api.name_any(), &PatchParams::apply(FIELD_MANAGER).force(), &Patch::Apply(patch)),
-    )
-    .await?;
+    call("write the status of an AdminApi", api.patch_status(&name, &PatchParams::apply(FIELD_MANAGER).force(), &Patch::Apply(patch)))
+        .await?;
+    let before = admin_api.status.as_ref().map_or(&[][..], |status| &status.conditions);
+    if let Some(transition) = lifecycle::transition(before, &status.conditions) {
+        if transition.is_trouble {
+            cx.connections.was_told(&name)
+        } else {
+            cx.connections.is_well(&name)
+        }
+        report::tell_transition(&admin_api.object_ref(&()), &transition, None, cx).await;
+    }
     Ok(())
 }

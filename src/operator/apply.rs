@@ -21,7 +21,7 @@ pub(super) async fn apply(step: Step, desired: &Desired, seen: &mut Observed, pa
     let write = RefusedWrite::of(&step).filter(|_| !desired.deleting);
     match (carry_out(step, desired, seen, pass).await, write) {
         (Err(error), Some(write)) if error.refuses_the_key() => {
-            pass.note_failure("the admin API refuses a key", &error);
+            pass.note_failure(&error);
             seen.key_was_refused(write, error.failure(true).message);
             Ok(())
         }

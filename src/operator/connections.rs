@@ -8,6 +8,7 @@ use std::{
 
 use futures::channel::mpsc::UnboundedSender;
 
+use super::repeats::Repeated;
 use crate::{
     api::{AdminApi, AdminApiSpec, Reason},
     hydra,
@@ -76,6 +77,8 @@ struct Known {
     found: Option<(State, bool)>,
     /// When its server was last asked because of a failed call.
     asked: Option<Instant>,
+    /// How often it was not usable.
+    trouble: Repeated,
 }
 
 impl Connections {
@@ -107,6 +110,30 @@ impl Connections {
     /// The connection of an AdminApi, or why there is none; `None` before the first look.
     pub(super) fn get(&self, name: &str) -> Option<State> {
         self.lock().get(name)?.found.as_ref().map(|(state, _)| state.clone())
+    }
+
+    /// Whether the server of an AdminApi answered when it was last asked.
+    pub(super) fn answered(&self, name: &str) -> bool {
+        self.lock().get(name).and_then(|known| known.found.as_ref()).is_some_and(|(_, answers)| *answers)
+    }
+
+    /// An AdminApi is not usable. Answers how often since it was told last, if it is to be told now.
+    pub(super) fn goes_wrong(&self, name: &str) -> Option<u32> {
+        self.lock().get_mut(name).and_then(|known| known.trouble.note(Instant::now()))
+    }
+
+    /// It was told just now that an AdminApi is not usable.
+    pub(super) fn was_told(&self, name: &str) {
+        if let Some(known) = self.lock().get_mut(name) {
+            known.trouble.was_told(Instant::now());
+        }
+    }
+
+    /// An AdminApi is usable: what goes wrong next is told at once.
+    pub(super) fn is_well(&self, name: &str) {
+        if let Some(known) = self.lock().get_mut(name) {
+            known.trouble = Repeated::default();
+        }
     }
 
     /// The longest that the generation of a key at any of them may take, and not less than usual: it may have been longer a moment ago.
@@ -177,6 +204,9 @@ mod tests {
         // A reconcile of it and a pass over one of its sets end later.
         connections.set("default", unusable(), false);
         connections.suspect("default");
+        connections.was_told("default");
+        connections.is_well("default");
+        assert!(connections.goes_wrong("default").is_none());
         assert!(connections.lock().is_empty() && suspects.try_recv().is_err());
     }
 }

@@ -10,7 +10,7 @@ use std::{
     collections::HashMap,
     panic::AssertUnwindSafe,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use futures::{
@@ -27,7 +27,16 @@ use kube::{
 };
 use tracing::Instrument as _;
 
-use super::{admission, claims::Surroundings, context::Context, error::PassError, kubernetes::call, reconcile, report, span, watch};
+use super::{
+    admission::{self, Admission},
+    claims::Surroundings,
+    context::Context,
+    error::PassError,
+    kubernetes::call,
+    reconcile,
+    repeats::Repeated,
+    report, span, watch,
+};
 use crate::{
     api::{FINALIZER, JsonWebKeySet, Reason},
     lifecycle::{self, Notice},
@@ -161,13 +170,18 @@ async fn clean_up(resource: Arc<JsonWebKeySet>, shutdown: impl Future<Output = (
     let uid = resource.uid().unwrap_or_default();
     let _alone = cx.locks.lock(&uid).await;
     let latest = cx.memory.latest(&uid).unwrap_or_else(|| resource.clone());
+    let mut trouble = Repeated::default();
     while cx.departed.is_open(&uid) {
         // One for each attempt: there may be attempts for days.
         let span = span::of_json_web_key_set(latest.as_ref());
         let result = AssertUnwindSafe(try_clean_up(&latest, cx)).catch_unwind().instrument(span.clone()).await;
         span.in_scope(|| match result {
             Ok(Ok(())) => {}
-            Ok(Err(error)) => tracing::warn!(%error, "a resource that is gone is not cleaned up after yet"),
+            Ok(Err(error)) => {
+                if let Some(times) = trouble.note(Instant::now()) {
+                    tracing::warn!(%error, times, "a resource that is gone is not cleaned up after yet");
+                }
+            }
             Err(_) => tracing::error!("a cleanup panicked: this is a defect of the operator, please report it"),
         });
         if cx.departed.is_open(&uid) {

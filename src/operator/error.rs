@@ -63,9 +63,7 @@ impl PassError {
     /// What the status tells. A tenant reads it, so the words of a server are not in it.
     pub(super) fn failure(&self, step_was_due: bool) -> Failure {
         let (reason, message, stalled) = match self {
-            Self::CallAdminApi(error) => {
-                (admin_api_reason(error), error.public_message(), matches!(error.kind(), hydra::ErrorKind::Rejected))
-            }
+            Self::CallAdminApi(error) => (admin_api_reason(error), error.public_message(), !error.is_transient()),
             Self::CallKubernetes { action, source } => {
                 let status = match source.as_ref() {
                     kube::Error::Api(status) => format!(" ({} {})", status.code, status.reason),
@@ -116,7 +114,7 @@ impl PassError {
 /// The condition's reason for a failed call.
 pub(super) fn admin_api_reason(error: &hydra::Error) -> Reason {
     match error.reason() {
-        "Unauthorized" | "Forbidden" => Reason::AdminApiUnauthorized,
+        "Unauthorized" | "Forbidden" | "TokenRefused" => Reason::AdminApiUnauthorized,
         _ if error.is_transient() => Reason::AdminApiUnavailable,
         _ => Reason::AdminApiRefused,
     }

@@ -18,6 +18,7 @@ use kube::{
     api::{ObjectMeta, PostParams},
 };
 
+use super::repeats::Repeated;
 use crate::api::HANDOVER_ANNOTATION;
 use crate::election::{Action, Candidate, Lease, Moment, Timing};
 
@@ -87,6 +88,8 @@ pub(super) struct Election {
     /// The object as it was last read or written.
     last: Option<LeaseObject>,
     predecessor: Predecessor,
+    /// How often the Lease could not be read or written.
+    trouble: Repeated,
 }
 
 impl Election {
@@ -101,6 +104,7 @@ impl Election {
             leadership: Leadership::none(),
             last: None,
             predecessor: Predecessor::MayHaveLeftWrites,
+            trouble: Repeated::default(),
         }
     }
 
@@ -206,7 +210,9 @@ impl Election {
     }
 
     fn failed(&mut self, action: &str, why: &str) {
-        tracing::warn!(lease = self.settings.name, why, "cannot {action} the Lease");
+        if let Some(times) = self.trouble.note(std::time::Instant::now()) {
+            tracing::warn!(lease = self.settings.name, why, times, "cannot {action} the Lease");
+        }
         self.candidate.failed(now());
     }
 

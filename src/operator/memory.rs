@@ -12,7 +12,10 @@ use std::{
 
 use backon::{BackoffBuilder as _, ExponentialBackoff, ExponentialBuilder};
 
-use super::repairs::Edits;
+use super::{
+    repairs::Edits,
+    repeats::{Repeated, Repeats, Wrong},
+};
 use crate::{
     api::{Import, JsonWebKeySet},
     lifecycle::{HeldTarget, SourceState, TargetId},
@@ -63,6 +66,8 @@ struct Remembered {
     wishes: u64,
     rest: Option<Rest>,
     edits: Edits,
+    repeats: Option<Box<Repeats>>,
+    waits_for_key: bool,
 }
 
 impl Memory {
@@ -256,6 +261,25 @@ impl Memory {
         self.lock().get_mut(uid).map(change)
     }
 
+    /// Nothing is wrong with the resource any more: what goes wrong next is told at once.
+    pub(super) fn is_well(&self, uid: &str) {
+        self.update(uid, |remembered| remembered.repeats = None);
+    }
+
+    /// Something goes wrong with the resource. Answers how often since it was told last, if it is to be told now.
+    pub(super) fn goes_wrong(&self, uid: &str, what: Wrong) -> Option<u32> {
+        self.repeated(uid, what, |repeated| repeated.note(Instant::now())).flatten()
+    }
+
+    /// It was told just now that something goes wrong with the resource.
+    pub(super) fn was_told(&self, uid: &str, what: Wrong) {
+        self.repeated(uid, what, |repeated| repeated.was_told(Instant::now()));
+    }
+
+    fn repeated<T>(&self, uid: &str, what: Wrong, change: impl FnOnce(&mut Repeated) -> T) -> Option<T> {
+        self.update(uid, |remembered| change(remembered.repeats.get_or_insert_with(Box::default).of(what)))
+    }
+
     fn lock(&self) -> MutexGuard<'_, HashMap<String, Remembered>> {
         // A panic while the lock was held leaves nothing half done that matters.
         self.resources.lock().unwrap_or_else(PoisonError::into_inner)
@@ -306,7 +330,10 @@ mod tests {
         memory.see("uid");
         end_of_a_pass(&memory, "uid");
         assert!(memory.joined("uid").is_some() && memory.lock().len() == 1);
+        memory.goes_wrong(uid, Wrong::Pass);
+        memory.was_told(uid, Wrong::Target);
         memory.forget("uid");
+        memory.is_well(uid);
         assert!(memory.lock().is_empty());
         // The watch tells of the deletion while the pass that led to it is still under way.
         end_of_a_pass(&memory, "uid");

@@ -23,6 +23,7 @@ mod permissions;
 mod queue;
 mod reconcile;
 mod repairs;
+mod repeats;
 mod report;
 mod run;
 mod shard;

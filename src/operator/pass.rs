@@ -11,6 +11,7 @@ use super::{
     connections::Connection,
     context::{Context, to_timestamp},
     error::PassError,
+    report::Failed,
     sources, targets,
     turns::{Asking, Turn},
     writes::RemoteSet,
@@ -49,6 +50,8 @@ pub(super) struct Pass<'cx> {
     pub(super) made_room: bool,
     /// How long the server asked to wait after a failure.
     pub(super) retry_after: Option<Duration>,
+    /// What failed last.
+    pub(super) failure: Option<Failed>,
 }
 
 impl Pass<'_> {
@@ -202,21 +205,25 @@ impl Pass<'_> {
         seen.unknown_generation_until = until(self.connection.generation_timeout);
     }
 
-    /// Writes down what failed, with the words of the server.
-    pub(super) fn note_failure(&self, what: &str, error: &PassError) {
+    /// Notes what failed, with the words of the server, for the line that is written if the status changes for it.
+    pub(super) fn note_failure(&mut self, error: &PassError) {
+        tracing::debug!(%error, "a step or a look failed");
         let call = error.call();
-        tracing::warn!(operation = call.map(|call| call.operation().as_str()), kid = call.and_then(|call| call.kid()), %error, "{what}");
+        self.failure = Some(Failed {
+            operation: call.map(|call| call.operation().as_str()),
+            kid: call.and_then(|call| call.kid()).map(str::to_owned),
+            error: error.to_string(),
+        });
     }
 
     fn failed(&mut self, error: &PassError, step_was_due: bool) -> Outcome {
-        let call = error.call();
         // It was changed, or is gone: it is read again before anything else happens.
         self.was_overtaken =
             matches!(error.kubernetes_code(), Some(404 | 409)) || matches!(error, PassError::KeepLeading | PassError::Overtake);
         if !matches!(error, PassError::Overtake) {
-            self.note_failure("a pass failed", error);
+            self.note_failure(error);
         }
-        if call.is_some() {
+        if error.call().is_some() {
             self.cx.connections.suspect(&self.admin_api);
         }
         self.retry_after = error.retry_after();

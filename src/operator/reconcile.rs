@@ -23,9 +23,9 @@ use super::{
     metadata,
     metrics::{Ending, Kind},
     pass::Pass,
-    repairs, report, span, targets,
-    turns::Turn,
-    unparsable,
+    repairs,
+    repeats::Wrong,
+    report, span, targets, unparsable,
     writes::RemoteSet,
 };
 use crate::{
@@ -79,7 +79,9 @@ async fn work(guard: &Watched, turn: Option<Turn>, cx: &Context) -> Action {
         // It was deleted meanwhile: there is nobody to tell.
         Ok(Err(error)) if error.kubernetes_code() == Some(404) => Action::requeue(OVERTAKEN),
         Ok(Err(error)) => {
-            tracing::warn!(%error, "a reconcile failed");
+            if let Some(times) = cx.memory.goes_wrong(&uid, Wrong::Reconcile) {
+                tracing::warn!(%error, times, "a reconcile failed");
+            }
             Action::requeue(cx.memory.pause(&uid))
         }
         Err(_) => {
@@ -178,6 +180,7 @@ pub(super) async fn reconcile_resource(resource: Arc<JsonWebKeySet>, turn: Optio
         generation: None,
         reserved: None,
         made_room: false,
+        failure: None,
         retry_after: None,
         was_overtaken: false,
     };
@@ -203,16 +206,22 @@ pub(super) async fn reconcile_resource(resource: Arc<JsonWebKeySet>, turn: Optio
         until_next_look(wake, connections::resync(&admin_api.spec), pass.now())
     } else {
         let pause = cx.memory.pause(&uid);
-        pass.retry_after.map_or(pause, |asked| asked.max(pause))
+        until_next_look(next_step(&pass.resource, pass.now()), pass.retry_after.map_or(pause, |asked| asked.max(pause)), pass.now())
     };
     cx.memory.comes_to_rest(&uid, wishes, Rest { until: Instant::now() + after, is_settled });
     Ok(Action::requeue(after))
 }
 
-/// How long nothing has to be done: until something falls due, at most until the resync.
-fn until_next_look(wake: Option<Timestamp>, resync: Duration, now: Timestamp) -> Duration {
+/// How long nothing has to be done: until something falls due, at most for `longest`.
+fn until_next_look(wake: Option<Timestamp>, longest: Duration, now: Timestamp) -> Duration {
     let until_wake = wake.map(|wake| Duration::try_from(wake.duration_since(now)).unwrap_or_default() + SOON);
-    until_wake.map_or(resync, |until| until.min(resync))
+    until_wake.map_or(longest, |until| until.min(longest))
+}
+
+/// When the next step falls due, as the status has it: while the set cannot be read, nothing is known beyond it.
+fn next_step(resource: &JsonWebKeySet, now: Timestamp) -> Option<Timestamp> {
+    let step = resource.status.as_ref()?.next_step.as_ref()?.0;
+    (step > now).then_some(step)
 }
 
 /// The resource as it is: the watched one unless this process read or wrote a version that the watch has not shown, then it is read again. A watch may lag behind our own
@@ -257,7 +266,7 @@ async fn refuse(resource: &JsonWebKeySet, admin_api: &AdminApi, refusal: &Refusa
     let generation = resource.metadata.generation.unwrap_or_default();
     let set = lifecycle::set_id(resource, Some(&admin_api.spec));
     let status = lifecycle::refused(&previous, generation, &set, refusal, Timestamp::now());
-    report::write_if_different(resource, &status, cx).await?;
+    report::write_if_different(resource, &status, None, cx).await?;
     Ok(Action::requeue(connections::resync(&admin_api.spec)))
 }
 
@@ -266,6 +275,8 @@ async fn wait_for_admin_api(resource: Arc<JsonWebKeySet>, why: Unconnected, cx: 
     let failure = Failure { reason: why.reason, message: why.message, stalled: true, step_was_due: true };
     let previous = resource.status.clone().unwrap_or_default();
     let status = lifecycle::unconnected(&resource, &previous, &failure, Timestamp::now());
-    report::write_if_different(&resource, &status, cx).await?;
-    Ok(Action::requeue(cx.memory.pause(&resource.uid().unwrap_or_default()).max(Duration::from_secs(30))))
+    report::write_if_different(&resource, &status, None, cx).await?;
+    let now = Timestamp::now();
+    let pause = cx.memory.pause(&resource.uid().unwrap_or_default()).max(Duration::from_secs(30));
+    Ok(Action::requeue(until_next_look(next_step(&resource, now), pause, now)))
 }

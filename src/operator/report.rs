@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use k8s_openapi::api::core::v1::ObjectReference;
 use kube::{
     Api, Resource, ResourceExt as _,
     api::{Patch, PatchParams},
@@ -10,12 +11,15 @@ use kube::{
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::{context::Context, error::PassError, kubernetes::call, metadata, pass::Pass};
+use super::{context::Context, error::PassError, kubernetes::call, metadata, pass::Pass, repeats::Wrong};
 use crate::{
     api::{FIELD_MANAGER, JsonWebKeySet, JsonWebKeySetStatus, Reason},
     escape::escaped,
-    lifecycle::{self, Desired, Notice, Observed, Outcome},
+    lifecycle::{self, Desired, Notice, Observed, Outcome, Transition},
 };
+
+/// How long the note of an event may be, in bytes.
+const LONGEST_NOTE: usize = 1000;
 
 /// Writes the status of a pass, if it differs.
 pub(super) async fn write_status(
@@ -26,19 +30,28 @@ pub(super) async fn write_status(
 ) -> Result<(), PassError> {
     let previous = pass.resource.status.clone().unwrap_or_default();
     let status = lifecycle::status(desired, seen, &previous, outcome, pass.now());
-    if let Some(written) = write_if_different(&pass.resource, &status, pass.cx).await? {
+    if let Some(written) = write_if_different(&pass.resource, &status, pass.failure.as_ref(), pass.cx).await? {
         pass.resource = written;
     }
     Ok(())
+}
+
+/// What failed, for the log of the operator, which has the words of servers.
+pub(super) struct Failed {
+    pub(super) operation: Option<&'static str>,
+    pub(super) kid: Option<String>,
+    pub(super) error: String,
 }
 
 /// Writes a status by server-side apply, if it differs from the one that the resource has; answers the resource as it is then.
 pub(super) async fn write_if_different(
     resource: &JsonWebKeySet,
     status: &JsonWebKeySetStatus,
+    failed: Option<&Failed>,
     cx: &Context,
 ) -> Result<Option<Arc<JsonWebKeySet>>, PassError> {
     if resource.status.as_ref() == Some(status) || cx.departed.holds(&resource.uid().unwrap_or_default()) {
+        tell_what_goes_on(resource, status, failed, cx);
         return Ok(None);
     }
     let api = Api::<JsonWebKeySet>::namespaced(cx.client.clone(), &resource.namespace().unwrap_or_default());
@@ -50,7 +63,53 @@ pub(super) async fn write_if_different(
     metadata::keep_own(written.meta_mut());
     let written = Arc::new(written);
     cx.memory.remember(&uid, written.clone());
+    let before = resource.status.as_ref().map_or(&[][..], |status| &status.conditions);
+    match lifecycle::transition(before, &status.conditions) {
+        Some(transition) => {
+            if transition.is_trouble {
+                cx.memory.was_told(&uid, Wrong::Pass);
+            } else {
+                cx.memory.is_well(&uid);
+            }
+            tell_transition(&resource.object_ref(&()), &transition, failed, cx).await;
+        }
+        None => tell_what_goes_on(resource, status, failed, cx),
+    }
     Ok(Some(written))
+}
+
+/// Writes one line and one event of a change for the worse or back to what is planned.
+pub(super) async fn tell_transition(resource: &ObjectReference, transition: &Transition<'_>, failed: Option<&Failed>, cx: &Context) {
+    let Transition { reason, message, is_trouble } = *transition;
+    if is_trouble {
+        let (operation, kid, error) = parts(failed);
+        tracing::warn!(reason, operation, kid, error, "{message}");
+    } else {
+        tracing::info!(reason, "{message}");
+    }
+    let event = Event {
+        type_: if is_trouble { EventType::Warning } else { EventType::Normal },
+        reason: reason.to_owned(),
+        action: "Reconcile".to_owned(),
+        note: Some(cut(message)),
+        secondary: None,
+    };
+    publish(&event, resource, cx).await;
+}
+
+/// Says now and then that a resource is still in trouble.
+fn tell_what_goes_on(resource: &JsonWebKeySet, status: &JsonWebKeySetStatus, failed: Option<&Failed>, cx: &Context) {
+    let uid = resource.uid().unwrap_or_default();
+    let Some(trouble) = lifecycle::trouble(&status.conditions) else { return cx.memory.is_well(&uid) };
+    if let Some(times) = cx.memory.goes_wrong(&uid, Wrong::Pass) {
+        let (operation, kid, error) = parts(failed);
+        tracing::warn!(reason = trouble.reason, times, operation, kid, error, "still: {}", trouble.message);
+    }
+}
+
+fn parts(failed: Option<&Failed>) -> (Option<&str>, Option<&str>, Option<&str>) {
+    let Some(failed) = failed else { return (None, None, None) };
+    (failed.operation, failed.kid.as_deref(), Some(&failed.error))
 }
 
 /// What a server-side apply of a status sends. With the UID a resource that was deleted and made again is refused by the server.
@@ -75,11 +134,22 @@ pub(super) async fn publish_events(resource: &JsonWebKeySet, set: &str, notices:
                 .kids
                 .first()
                 .map_or_else(|| "Reconcile".to_owned(), |kid| escaped(&format!("Reconcile {kid}")).chars().take(128).collect()),
-            note: Some(escaped(&notice.sentence(set)).chars().take(1000).collect()),
+            note: Some(cut(&notice.sentence(set))),
             secondary: None,
         };
-        if let Err(error) = call("write an event", cx.recorder.publish(&event, &resource.object_ref(&()))).await {
-            tracing::debug!(%error, "an event was not written");
-        }
+        publish(&event, &resource.object_ref(&()), cx).await;
+    }
+}
+
+/// The note of an event holds no more than 1,024 bytes.
+fn cut(note: &str) -> String {
+    let note = escaped(note);
+    let end = note.char_indices().map(|(index, character)| index + character.len_utf8()).take_while(|end| *end <= LONGEST_NOTE).last();
+    note[..end.unwrap_or_default()].to_owned()
+}
+
+async fn publish(event: &Event, resource: &ObjectReference, cx: &Context) {
+    if let Err(error) = call("write an event", cx.recorder.publish(event, resource)).await {
+        tracing::debug!(%error, "an event was not written");
     }
 }

@@ -36,6 +36,7 @@ use super::{
     metadata,
     metrics::Metrics,
     reconcile,
+    repeats::Repeated,
     shard::Shard,
     triggers,
     turns::Turns,
@@ -204,7 +205,7 @@ async fn operate(
         .reconcile_on(triggers::rivals_of(freed_sets, cx.clone()))
         .graceful_shutdown_on(shutdown.clone())
         .run(reconcile::reconcile, |_, error, _| match *error {}, cx.clone())
-        .for_each(async |result| tell(result.err()));
+        .for_each(tell());
 
     let labelled = watcher::Config::default().labels(ADMIN_API_LABEL);
     let namespace = client.default_namespace().to_owned();
@@ -222,7 +223,7 @@ async fn operate(
         .reconcile_on(suspects.map(|name| ObjectRef::<DeserializeGuard<AdminApi>>::new(&name)))
         .graceful_shutdown_on(shutdown.clone())
         .run(admin_api::reconcile, |_, error, _| match *error {}, cx.clone())
-        .for_each(async |result| tell(result.err()));
+        .for_each(tell());
 
     let (abandoned, ending) = (cx.clone(), shutdown.clone());
     let cleanups = departures.take_until(shutdown.clone()).for_each_concurrent(CLEANUPS, async |noticed| {
@@ -299,9 +300,17 @@ fn note_admin_api(event: &Event<DeserializeGuard<AdminApi>>, cx: &Context) {
 }
 
 /// Logs what stops a watch or a queue; both go on by themselves. An object that is gone by the time it is worked on is no trouble.
-fn tell<E: std::error::Error>(error: Option<ControllerError<E, watcher::Error>>) {
-    match error {
-        None | Some(ControllerError::ObjectNotFound(_)) => {}
-        Some(error) => tracing::warn!(%error, "a watch or queue failed and is tried again"),
+fn tell<T, E: std::error::Error>() -> impl FnMut(Result<T, ControllerError<E, watcher::Error>>) -> future::Ready<()> {
+    let mut trouble = Repeated::default();
+    move |result| {
+        match result {
+            Ok(_) | Err(ControllerError::ObjectNotFound(_)) => {}
+            Err(error) => {
+                if let Some(times) = trouble.note(Instant::now()) {
+                    tracing::warn!(%error, times, "a watch or queue failed and is tried again");
+                }
+            }
+        }
+        future::ready(())
     }
 }

@@ -6,7 +6,7 @@ use k8s_openapi::api::core::v1::Secret;
 use kube::{Api, ResourceExt as _, core::PartialObjectMeta, runtime::reflector::ObjectRef};
 use zeroize::Zeroize as _;
 
-use super::{context::Context, error::PassError, kubernetes::call_secret, memory::KnownSource, metadata, pass::Pass};
+use super::{context::Context, error::PassError, kubernetes::call_secret, memory::KnownSource, metadata, pass::Pass, repeats::Wrong};
 use crate::{
     api::{IMPORT_LABEL, Import, JsonWebKeySet},
     jwk::Jwk,
@@ -39,7 +39,7 @@ async fn look(desired: &Desired, name: &str, import: &Import, pass: &Pass<'_>) -
     let uid = pass.resource.uid().unwrap_or_default();
     let version = match watched_version(desired, import, pass.cx) {
         Some(version) => version,
-        None => match labelled_version(desired, import, pass.cx).await {
+        None => match labelled_version(desired, import, pass).await {
             Ok(version) => version,
             Err(state) => return state,
         },
@@ -51,7 +51,10 @@ async fn look(desired: &Desired, name: &str, import: &Import, pass: &Pass<'_>) -
         Ok(key) => state_of(&key),
         Err(state) => state,
     };
-    pass.cx.memory.remember_source(&uid, name, KnownSource { version, import: import.clone(), state: state.clone() });
+    // What could not be read this time may be read the next time, in the same version.
+    if !matches!(state, SourceState::Missing { .. }) {
+        pass.cx.memory.remember_source(&uid, name, KnownSource { version, import: import.clone(), state: state.clone() });
+    }
     state
 }
 
@@ -67,10 +70,10 @@ fn watched_version(desired: &Desired, import: &Import, cx: &Context) -> Option<S
 }
 
 /// The version of a Secret that carries the label, by its metadata: without the label its content is not even asked for.
-async fn labelled_version(desired: &Desired, import: &Import, cx: &Context) -> Result<String, SourceState> {
-    let api = Api::<PartialObjectMeta<Secret>>::namespaced(cx.client.clone(), &desired.namespace);
+async fn labelled_version(desired: &Desired, import: &Import, pass: &Pass<'_>) -> Result<String, SourceState> {
+    let api = Api::<PartialObjectMeta<Secret>>::namespaced(pass.cx.client.clone(), &desired.namespace);
     let name = &import.secret_ref.name;
-    let found = call_secret("read the metadata of a Secret", api.get_opt(name)).await.map_err(|error| unreadable(&error))?;
+    let found = call_secret("read the metadata of a Secret", api.get_opt(name)).await.map_err(|error| unreadable(&error, pass))?;
     let Some(mut secret) = found else { return Err(missing()) };
     metadata::overwrite_annotations(&mut secret.metadata);
     if secret.labels().get(IMPORT_LABEL).map(String::as_str) != Some("true") {
@@ -86,7 +89,7 @@ async fn labelled_version(desired: &Desired, import: &Import, cx: &Context) -> R
 pub(super) async fn read(desired: &Desired, name: &str, pass: &Pass<'_>) -> Result<Jwk, SourceState> {
     let Some((_, import)) = imports(desired).find(|(entry, _)| *entry == name) else { return Err(missing()) };
     let api = Api::<Secret>::namespaced(pass.cx.client.clone(), &desired.namespace);
-    let found = call_secret("read a Secret", api.get_opt(&import.secret_ref.name)).await.map_err(|error| unreadable(&error))?;
+    let found = call_secret("read a Secret", api.get_opt(&import.secret_ref.name)).await.map_err(|error| unreadable(&error, pass))?;
     let Some(mut secret) = found else { return Err(missing()) };
     metadata::overwrite_annotations(&mut secret.metadata);
     let labels = secret.metadata.labels.unwrap_or_default();
@@ -101,11 +104,13 @@ fn missing() -> SourceState {
     SourceState::Missing { why: "it does not exist".to_owned() }
 }
 
-fn unreadable(error: &PassError) -> SourceState {
+fn unreadable(error: &PassError, pass: &Pass<'_>) -> SourceState {
     let why = match error.kubernetes_code() {
         Some(code) => format!("the operator cannot read it (Kubernetes answers {code})"),
         None => "the operator cannot read it now".to_owned(),
     };
-    tracing::warn!(%error, "a Secret to import from cannot be read");
+    if let Some(times) = pass.cx.memory.goes_wrong(&pass.resource.uid().unwrap_or_default(), Wrong::Source) {
+        tracing::warn!(%error, times, "a Secret to import from cannot be read");
+    }
     SourceState::Missing { why }
 }

@@ -22,6 +22,7 @@ use super::{
     error::PassError,
     kubernetes::{call, call_secret},
     metadata,
+    repeats::Wrong,
 };
 use crate::{
     api::{FIELD_MANAGER, JsonWebKeySet, TargetKind},
@@ -195,7 +196,9 @@ fn settle(resource: &JsonWebKeySet, id: &TargetId, state: Result<TargetState, Pa
     let state = match state {
         Ok(state) => state,
         Err(error) => {
-            tracing::warn!(published_to = %id, %error, "a target cannot be written");
+            if let Some(times) = cx.memory.goes_wrong(&uid, Wrong::Target) {
+                tracing::warn!(published_to = %id, %error, times, "a target cannot be written");
+            }
             // What is remembered stays: it may be there still.
             let last = cx.memory.target(&uid, id).map(Box::new);
             return TargetState::Failed { why: error.failure(true).message, last };

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 
 use jiff::Timestamp;
 use kube::{
-    Api, ResourceExt as _,
+    Api, Resource as _, ResourceExt as _,
     api::{ApiResource, DynamicObject, Patch, PatchParams},
     core::{DeserializeGuard, error_boundary::InvalidObject},
     runtime::{controller::Action, watcher},
@@ -30,7 +30,6 @@ const LOOK_AGAIN: Duration = Duration::from_secs(600);
 /// Writes the conditions of an unparsable resource, if they differ.
 pub(super) async fn tell(invalid: &InvalidObject, cx: &Context) -> Result<Action, PassError> {
     let (Some(name), Some(namespace)) = (&invalid.metadata.name, &invalid.metadata.namespace) else { return Ok(Action::await_change()) };
-    tracing::warn!(error = lifecycle::without_values(&invalid.error), "a resource cannot be read: nothing is changed for it");
     let resource = ApiResource::erase::<JsonWebKeySet>(&());
     let api = Api::<DynamicObject>::namespaced_with(cx.client.clone(), namespace, &resource);
     let Some(mut object) = call("read a resource that cannot be parsed", api.get_opt(name)).await? else {
@@ -53,6 +52,9 @@ pub(super) async fn tell(invalid: &InvalidObject, cx: &Context) -> Result<Action
         let patch = report::status_patch::<JsonWebKeySet>(name, object.metadata.uid.as_deref(), &status);
         let parameters = PatchParams::apply(FIELD_MANAGER).force();
         call("write the status of a resource that cannot be parsed", api.patch_status(name, &parameters, &Patch::Apply(patch))).await?;
+        if let Some(transition) = lifecycle::transition(&previous.conditions, &told.conditions) {
+            report::tell_transition(&object.object_ref(&resource), &transition, None, cx).await;
+        }
     }
     Ok(Action::requeue(LOOK_AGAIN))
 }

@@ -62,7 +62,7 @@ async fn lines_carry_namespace_name_set_kid_and_operation() {
         let found = lines.iter().find(|line| line["message"].as_str().is_some_and(|text| text.starts_with(message)));
         found.unwrap_or_else(|| panic!("no line says {message}:\n{logged}"))
     };
-    let failed = line("a pass failed");
+    let failed = lines.iter().find(|line| line["reason"] == "AdminApiUnauthorized").unwrap_or_else(|| panic!("no line of it:\n{logged}"));
     for (key, value) in
         [("level", "WARN"), ("namespace", "shop"), ("name", "payments"), ("set", "shop.payments"), ("operation", "create_json_web_key_set")]
     {

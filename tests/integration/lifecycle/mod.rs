@@ -7,6 +7,7 @@ mod fixes;
 mod histories;
 mod hydras_own;
 pub(crate) mod oracle;
+mod outages;
 mod refusals;
 mod revocation;
 mod rotation;
