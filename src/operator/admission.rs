@@ -15,19 +15,32 @@ use crate::{
     lifecycle::{self, claim},
 };
 
+/// How many passes may be in the middle of getting a key from one admin API. Few keys are generated at a time, and a pass that waits for one holds
+/// what it has seen: thousands of fresh sets wait before their pass instead, where they hold next to nothing.
+const PREPARATIONS: usize = 32;
+
+/// What a pass needs to begin.
+pub(super) struct Admission {
+    /// Its turn at the admin API.
+    pub(super) turn: Turn,
+    /// Its place among those that get a key, if it surely needs one.
+    pub(super) preparation: Option<Turn>,
+}
+
 /// A resource as it is watched.
 pub(super) type Watched = DeserializeGuard<JsonWebKeySet>;
 
 /// Waits until a pass over a resource may begin. `None` if no admin API would be asked for it now, it is gone, or the process ends.
 ///
 /// A resource that becomes more urgent while it waits asks anew; any other change leaves it in its place.
-pub(super) async fn admit(resource: &Watched, cx: &Context) -> Option<Turn> {
+pub(super) async fn admit(resource: &Watched, cx: &Context) -> Option<Admission> {
     let waiting = cx.changes.of(&resource.meta().uid.clone().unwrap_or_default());
     let look = || of(latest(resource, cx)?.0.as_ref().ok()?, cx);
     let mut asking = look()?;
     'asked: loop {
         let asked = asking.clone();
-        let mut turn = std::pin::pin!(cx.passes.take(&asked));
+        let needs_key = latest(resource, cx).is_some_and(|latest| latest.0.as_ref().is_ok_and(|latest| needs_key(latest, cx)));
+        let mut turn = std::pin::pin!(take(&asked, needs_key, cx));
         loop {
             let changed = std::pin::pin!(waiting.changed());
             match future::select(turn.as_mut(), changed).await {
@@ -41,6 +54,21 @@ pub(super) async fn admit(resource: &Watched, cx: &Context) -> Option<Turn> {
             }
         }
     }
+}
+
+async fn take(asking: &Asking, needs_key: bool, cx: &Context) -> Option<Admission> {
+    let preparation = if needs_key { Some(cx.preparations.take(&to_prepare(asking)).await?) } else { None };
+    Some(Admission { turn: cx.passes.take(asking).await?, preparation })
+}
+
+/// Whether a pass would do little more than have a key generated: that of a fresh set, or one that was given up since too many wait for theirs.
+fn needs_key(resource: &JsonWebKeySet, cx: &Context) -> bool {
+    lifecycle::is_fresh_and_generates(resource) || cx.memory.waits_for_key(&resource.uid().unwrap_or_default())
+}
+
+/// What is asked for to get a place among those that get a key.
+pub(super) fn to_prepare(asking: &Asking) -> Asking {
+    Asking { limit: PREPARATIONS, ..asking.clone() }
 }
 
 /// The resource as it is watched now; `None` if it is gone.

@@ -52,6 +52,8 @@ pub(super) struct Context {
     pub(super) connections: Connections,
     /// The turns of passes.
     pub(super) passes: Turns,
+    /// The places of passes that are about to have a key generated.
+    pub(super) preparations: Turns,
     /// The turns to have a key generated.
     pub(super) generations: Turns,
     pub(super) changes: Changes,

@@ -221,7 +221,8 @@ async fn try_clean_up(resource: &JsonWebKeySet, cx: &Context) -> Result<(), Pass
         Some(asking) => cx.passes.take(&asking).await,
         None => None,
     };
-    Box::pin(reconcile::reconcile_resource(Arc::new(deleted), turn, cx)).await.map(drop)
+    let admitted = turn.map(|turn| Admission { turn, preparation: None });
+    Box::pin(reconcile::reconcile_resource(Arc::new(deleted), admitted, cx)).await.map(drop)
 }
 
 #[cfg(test)]

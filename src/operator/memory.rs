@@ -240,6 +240,16 @@ impl Memory {
         self.update(uid, |remembered| change(&mut remembered.edits))
     }
 
+    /// Remembers whether a pass was given up since too many wait for a key.
+    pub(super) fn note_waiting_for_key(&self, uid: &str, waits: bool) {
+        self.update(uid, |remembered| remembered.waits_for_key = waits);
+    }
+
+    /// Whether the last pass was given up since too many wait for a key.
+    pub(super) fn waits_for_key(&self, uid: &str) -> bool {
+        self.lock().get(uid).is_some_and(|remembered| remembered.waits_for_key)
+    }
+
     /// How long to pause after a failure: longer each time, with jitter.
     pub(super) fn pause(&self, uid: &str) -> Duration {
         let pause = self.update(uid, |remembered| remembered.pauses.get_or_insert_with(|| Box::new(pauses())).next());
@@ -249,16 +259,6 @@ impl Memory {
     /// A pass went well: the next failure pauses shortly again.
     pub(super) fn reset_pause(&self, uid: &str) {
         self.update(uid, |remembered| remembered.pauses = None);
-    }
-
-    /// The resource is gone.
-    pub(super) fn forget(&self, uid: &str) {
-        self.lock().remove(uid);
-    }
-
-    /// Changes what is remembered of a resource; `None` if nothing is.
-    fn update<T>(&self, uid: &str, change: impl FnOnce(&mut Remembered) -> T) -> Option<T> {
-        self.lock().get_mut(uid).map(change)
     }
 
     /// Nothing is wrong with the resource any more: what goes wrong next is told at once.
@@ -278,6 +278,16 @@ impl Memory {
 
     fn repeated<T>(&self, uid: &str, what: Wrong, change: impl FnOnce(&mut Repeated) -> T) -> Option<T> {
         self.update(uid, |remembered| change(remembered.repeats.get_or_insert_with(Box::default).of(what)))
+    }
+
+    /// The resource is gone.
+    pub(super) fn forget(&self, uid: &str) {
+        self.lock().remove(uid);
+    }
+
+    /// Changes what is remembered of a resource; `None` if nothing is.
+    fn update<T>(&self, uid: &str, change: impl FnOnce(&mut Remembered) -> T) -> Option<T> {
+        self.lock().get_mut(uid).map(change)
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<String, Remembered>> {
@@ -313,13 +323,17 @@ mod tests {
         memory.note_looked(uid);
         memory.note_staged(uid, true);
         memory.note_new(uid);
+        memory.note_waiting_for_key(uid, true);
         memory.note_waiting(uid);
         memory.take_waiting(uid);
         let wishes = memory.begins(uid);
         memory.comes_to_rest(uid, wishes, Rest { until: Instant::now(), is_settled: true });
         memory.edits(uid, |edits| edits.note(target()));
         memory.pause(uid);
+        memory.goes_wrong(uid, Wrong::Pass);
+        memory.was_told(uid, Wrong::Target);
         memory.reset_pause(uid);
+        memory.is_well(uid);
         memory.leave(uid);
         memory.join(uid);
     }
@@ -330,10 +344,7 @@ mod tests {
         memory.see("uid");
         end_of_a_pass(&memory, "uid");
         assert!(memory.joined("uid").is_some() && memory.lock().len() == 1);
-        memory.goes_wrong(uid, Wrong::Pass);
-        memory.was_told(uid, Wrong::Target);
         memory.forget("uid");
-        memory.is_well(uid);
         assert!(memory.lock().is_empty());
         // The watch tells of the deletion while the pass that led to it is still under way.
         end_of_a_pass(&memory, "uid");

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use kube::{ResourceExt as _, core::DeserializeGuard, runtime::reflector::ObjectRef};
 
 use super::{
-    apply,
+    admission, apply,
     connections::Connection,
     context::{Context, to_timestamp},
     error::PassError,
@@ -42,16 +42,18 @@ pub(super) struct Pass<'cx> {
     pub(super) turn: Option<Turn>,
     /// What it asked for to get it.
     pub(super) asking: Asking,
+    /// Its place among those that are about to have a key generated.
+    pub(super) preparation: Option<Turn>,
     /// The turn to have a key generated, while the pass looks again before it uses it.
     pub(super) generation: Option<Turn>,
     /// The client whose next write need not wait, while the pass looks again before it uses it.
     pub(super) reserved: Option<hydra::Client>,
     /// Whether it ended before everything was done, so that others come first.
     pub(super) made_room: bool,
-    /// How long the server asked to wait after a failure.
-    pub(super) retry_after: Option<Duration>,
     /// What failed last.
     pub(super) failure: Option<Failed>,
+    /// How long the server asked to wait after a failure.
+    pub(super) retry_after: Option<Duration>,
 }
 
 impl Pass<'_> {
@@ -132,10 +134,18 @@ impl Pass<'_> {
     /// # Errors
     /// [`PassError::Overtake`].
     pub(super) async fn wait_for_generation(&mut self) -> Result<(), PassError> {
+        let uid = self.resource.uid().unwrap_or_default();
+        if self.preparation.is_none() {
+            self.preparation = self.cx.preparations.try_take(&admission::to_prepare(&self.asking));
+        }
+        if self.preparation.is_none() {
+            // Too many wait in the middle of a pass: this one waits before its next, where it holds next to nothing.
+            self.cx.memory.note_waiting_for_key(&uid, true);
+            return Err(PassError::Overtake);
+        }
         self.reserved = None;
         self.turn = None;
         let asking = Asking { limit: self.connection.generations, ..self.asking.clone() };
-        let uid = self.resource.uid().unwrap_or_default();
         let waiting = self.cx.changes.of(&uid);
         let turns = async {
             let generation = self.cx.generations.take(&asking).await?;

@@ -12,7 +12,7 @@ use kube::{Api, Resource as _, ResourceExt as _, runtime::controller::Action};
 use tracing::Instrument as _;
 
 use super::{
-    admission::{self, Watched},
+    admission::{self, Admission, Watched},
     claims::{self, Surroundings},
     connections::{self, Unconnected},
     context::Context,
@@ -51,12 +51,12 @@ pub(super) async fn reconcile(guard: Arc<Watched>, cx: Arc<Context>) -> Result<A
     if let Some(action) = Box::pin(repairs::repair(&guard, &cx)).await {
         return Ok(action);
     }
-    let turn = admission::admit(&guard, &cx).await;
+    let admitted = admission::admit(&guard, &cx).await;
     let Some(guard) = admission::latest(&guard, &cx) else { return Ok(Action::await_change()) };
     if cx.departed.holds(&uid) || !cx.leadership.may_write() {
         return Ok(Action::await_change());
     }
-    let action = Box::pin(work(&guard, turn, &cx)).await;
+    let action = Box::pin(work(&guard, admitted, &cx)).await;
     if let Some(watched) = admission::latest(&guard, &cx).filter(|watched| watched.0.is_ok()) {
         cx.memory.is_shown(&uid, watched.meta().resource_version.as_deref());
     }
@@ -64,14 +64,14 @@ pub(super) async fn reconcile(guard: Arc<Watched>, cx: Arc<Context>) -> Result<A
 }
 
 /// Works on a resource whose turn it is.
-async fn work(guard: &Watched, turn: Option<Turn>, cx: &Context) -> Action {
+async fn work(guard: &Watched, admitted: Option<Admission>, cx: &Context) -> Action {
     let uid = guard.meta().uid.clone().unwrap_or_default();
     if let Some(waited) = cx.memory.take_waiting(&uid) {
         cx.metrics.waited_in_queue(waited);
     }
     let started = Instant::now();
     let span = span::of_json_web_key_set(guard);
-    let result = AssertUnwindSafe(reconcile_guarded(guard, turn, cx)).catch_unwind().instrument(span.clone()).await;
+    let result = AssertUnwindSafe(reconcile_guarded(guard, admitted, cx)).catch_unwind().instrument(span.clone()).await;
     let _told_of_it = span.entered();
     cx.metrics.reconciled(Kind::JsonWebKeySet, Ending::of(&result), started.elapsed());
     match result {
@@ -91,7 +91,7 @@ async fn work(guard: &Watched, turn: Option<Turn>, cx: &Context) -> Action {
     }
 }
 
-async fn reconcile_guarded(guard: &Watched, turn: Option<Turn>, cx: &Context) -> Result<Action, PassError> {
+async fn reconcile_guarded(guard: &Watched, admitted: Option<Admission>, cx: &Context) -> Result<Action, PassError> {
     // One that cannot be read is looked at by all: it may own a set, and each has to know of it.
     if guard.0.is_ok() && !cx.is_ours(guard.labels()) {
         cx.memory.leave(&guard.meta().uid.clone().unwrap_or_default());
@@ -109,14 +109,18 @@ async fn reconcile_guarded(guard: &Watched, turn: Option<Turn>, cx: &Context) ->
     match &guard.0 {
         Err(invalid) => unparsable::tell(invalid, cx).await,
         Ok(cached) => match latest(cached, cx).await? {
-            Some(resource) => reconcile_resource(resource, turn, cx).await,
+            Some(resource) => reconcile_resource(resource, admitted, cx).await,
             None => Ok(Action::await_change()),
         },
     }
 }
 
 /// Brings the remote set of a resource to what it asks for, and says so. Without a turn at its AdminApi it does what needs none.
-pub(super) async fn reconcile_resource(resource: Arc<JsonWebKeySet>, turn: Option<Turn>, cx: &Context) -> Result<Action, PassError> {
+pub(super) async fn reconcile_resource(
+    resource: Arc<JsonWebKeySet>,
+    admitted: Option<Admission>,
+    cx: &Context,
+) -> Result<Action, PassError> {
     if resource.meta().deletion_timestamp.is_some() && !resource.finalizers().iter().any(|finalizer| finalizer == FINALIZER) {
         return Ok(Action::await_change());
     }
@@ -160,11 +164,13 @@ pub(super) async fn reconcile_resource(resource: Arc<JsonWebKeySet>, turn: Optio
         None => return Ok(Action::requeue(Duration::from_secs(5))),
     };
     span::is_about(&desired.set);
-    let (Some(turn), Some(asking)) = (turn.filter(|turn| turn.is_at(name)), admission::of(&resource, cx)) else {
+    let at_its_admin_api = admitted.filter(|admitted| admitted.turn.is_at(name));
+    let (Some(Admission { turn, preparation }), Some(asking)) = (at_its_admin_api, admission::of(&resource, cx)) else {
         // Its AdminApi has become usable since the look before.
         return Ok(Action::requeue(Duration::ZERO));
     };
     let wishes = cx.memory.begins(&resource.uid().unwrap_or_default());
+    cx.memory.note_waiting_for_key(&resource.uid().unwrap_or_default(), false);
     cx.memory.edits(&resource.uid().unwrap_or_default(), |edits| edits.close(Instant::now()));
     let remote = RemoteSet::new(&admin_api.spec, &desired.set);
     let mut pass = Pass {
@@ -176,6 +182,7 @@ pub(super) async fn reconcile_resource(resource: Arc<JsonWebKeySet>, turn: Optio
         notices: Vec::new(),
         refused_kid: None,
         turn: Some(turn),
+        preparation,
         asking,
         generation: None,
         reserved: None,

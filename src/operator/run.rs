@@ -135,6 +135,7 @@ async fn operate(
         imports,
         namespaces: namespaces.clone(),
         passes: Turns::default(),
+        preparations: Turns::default(),
         generations: Turns::default(),
         changes: Changes::default(),
         locks: Locks::default(),
@@ -248,6 +249,7 @@ async fn operate(
     let closing = async {
         shutdown.clone().await;
         cx.passes.close();
+        cx.preparations.close();
         cx.generations.close();
     };
     let work = future::join4(set_controller, admin_api_controller, cleanups, closing);

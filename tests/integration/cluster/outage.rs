@@ -114,7 +114,7 @@ async fn what_cannot_be_understood_is_the_trouble_of_its_set_alone() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_step_that_cannot_be_taken_is_told_when_it_is_due() {
     let mut playground = Playground::start().await;
-    let limits = json!({ "minRotationInterval": "1s" });
+    let limits = json!({ "minRotationInterval": "10s" });
     playground.admin_api(json!({ "resyncInterval": "60s", "timeout": "1s", "limits": limits })).await;
     let rotation = json!({ "interval": "15s", "prepublish": "0s", "retain": "60s" });
     let key = json!({ "name": "signing", "generate": { "alg": "ES256" }, "rotation": rotation });

@@ -38,6 +38,23 @@ async fn no_more_requests_are_sent_than_the_rate_allows() {
 }
 
 #[tokio::test]
+async fn a_place_that_was_taken_ahead_is_enough_to_look_and_to_write() {
+    let server = Server::always(200, &[], EMPTY).await;
+    let client = client(&server.url, Limits { concurrency: 1, requests_per_second: Some(100), burst: 1 });
+    let reserved = client.reserve(Operation::DeleteJsonWebKey).await.expect("a place");
+    for _ in 0..3 {
+        reserved.get_json_web_key_set("a").await.expect("it waits for no other place");
+    }
+    // What is answered to it is no deletion; that it was sent is what counts.
+    reserved.delete_json_web_key("a", "b").await.expect_err("200");
+    assert_eq!(server.received().len(), 4);
+    let mut waiting = std::pin::pin!(client.get_json_web_key_set("a"));
+    assert!(futures::poll!(waiting.as_mut()).is_pending(), "everybody else waits for it");
+    drop(reserved);
+    waiting.await.expect("an answer");
+}
+
+#[tokio::test]
 async fn no_more_requests_are_under_way_than_allowed() {
     let (now, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
     let (counted, highest) = (now.clone(), most.clone());
