@@ -20,4 +20,6 @@ mod jwk;
 mod lifecycle;
 #[cfg(feature = "emulator")]
 mod raw_http;
+#[cfg(feature = "emulator")]
+mod recorded;
 mod signing;
