@@ -9,6 +9,8 @@ mod contract;
 #[cfg(feature = "emulator")]
 mod emulator;
 #[cfg(feature = "emulator")]
+mod emulator_certificates;
+#[cfg(feature = "emulator")]
 mod emulator_recording;
 #[cfg(feature = "emulator")]
 mod emulator_store;

@@ -1,57 +1,37 @@
 //! What go-jose, with which Hydra reads keys, accepts, and what it keeps of it.
 
-use base64::{
-    Engine as _, alphabet,
-    engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig, general_purpose::URL_SAFE_NO_PAD},
-};
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde_json::{Map, Value};
 use zeroize::Zeroizing;
 
-use super::Refusal;
+use super::{
+    Refusal,
+    chain::Chain,
+    go_base64::{self, Encoding},
+    go_json,
+    x509::CertifiedKey,
+};
 use crate::jwk::{
     Jwk,
     validate::{curve, rsa},
 };
 
-/// Go takes trailing bits that are not zero; padding is cut off before.
-const LENIENT: GeneralPurpose = GeneralPurpose::new(
-    &alphabet::URL_SAFE,
-    GeneralPurposeConfig::new().with_decode_allow_trailing_bits(true).with_decode_padding_mode(DecodePaddingMode::RequireNone),
-);
-
 /// Members that are base64url of bytes.
-const BINARY: [&str; 12] = ["k", "x", "y", "n", "e", "d", "p", "q", "dp", "dq", "qi", "x5t#S256"];
-/// Members that survive with every type.
-const COMMON: [&str; 8] = ["use", "kty", "kid", "alg", "x5c", "x5u", "x5t", "x5t#S256"];
+const BINARY: [&str; 11] = ["k", "x", "y", "n", "e", "d", "p", "q", "dp", "dq", "qi"];
+/// Members that are any text.
+const TEXT: [&str; 8] = ["use", "kty", "kid", "crv", "alg", "x5u", "x5t", "x5t#S256"];
+/// Members that survive as they are with every type.
+const COMMON: [&str; 5] = ["use", "kty", "kid", "alg", "x5u"];
 
 /// The key as Hydra stores it: only the members that were measured to survive, those of other types and empty ones dropped.
 pub(super) fn accept(key: &Jwk) -> Result<Jwk, Refusal> {
-    let kty = key.kty().unwrap_or_default();
-    let is_private = key.members().contains_key("d");
     check_types(key)?;
-    let own: &[&str] = match kty {
-        "EC" => {
-            elliptic(key, is_private)?;
-            &["crv", "x", "y", "d"]
-        }
-        "RSA" if is_private => {
-            private_rsa(key)?;
-            &["n", "e", "d", "p", "q", "dp", "dq", "qi"]
-        }
-        "RSA" => {
-            present(key, &["n", "e"]).map_err(|_| jose("invalid RSA key, missing n/e values"))?;
-            &["n", "e"]
-        }
-        "OKP" => {
-            edwards(key)?;
-            &["crv", "x", "d"]
-        }
-        "oct" => {
-            present(key, &["k"]).map_err(|_| jose("invalid OCT (symmetric) key, missing k value"))?;
-            &["k"]
-        }
-        other => return Err(jose(&format!("unknown json web key type '{other}'"))),
-    };
+    let chain = Chain::read(key)?;
+    let own = own_members(key, &chain)?;
+    if let Some(certified) = certifiable(key)? {
+        chain.check_key(&certified)?;
+    }
+    let thumbprints = chain.thumbprints(key)?;
     let kept = COMMON.iter().chain(own).filter_map(|name| key.members().get_key_value(*name));
     let kept = kept.filter(|(_, value)| !matches!(value, Value::Null) && value.as_str() != Some(""));
     let mut members = Map::new();
@@ -59,36 +39,59 @@ pub(super) fn accept(key: &Jwk) -> Result<Jwk, Refusal> {
         let value = if own.contains(&name.as_str()) && name != "crv" { encoded(key, name)?.into() } else { value.clone() };
         members.insert(name.clone(), value);
     }
+    let certified = chain.encoded().map(|chain| ("x5c", chain)).into_iter().chain(thumbprints);
+    members.extend(certified.map(|(name, value)| (name.to_owned(), value)));
     Ok(Jwk::from_members(members))
 }
 
-fn jose(reason: &str) -> Refusal {
+/// The members that its type gives a key, once they are found good.
+fn own_members(key: &Jwk, chain: &Chain) -> Result<&'static [&'static str], Refusal> {
+    let is_private = key.members().get("d").is_some_and(|d| !d.is_null());
+    match key.kty().unwrap_or_default() {
+        "EC" => elliptic(key, is_private).map(|()| &["crv", "x", "y", "d"][..]),
+        "RSA" if is_private => private_rsa(key).map(|()| &["n", "e", "d", "p", "q", "dp", "dq", "qi"][..]),
+        "RSA" => present(key, &["n", "e"]).map(|()| &["n", "e"][..]).map_err(|_| jose("invalid RSA key, missing n/e values")),
+        "OKP" => edwards(key).map(|()| &["crv", "x", "d"][..]),
+        "oct" if chain.certifies() => Err(jose("invalid JWK, found 'oct' (symmetric) key with cert chain")),
+        "oct" => present(key, &["k"]).map(|()| &["k"][..]).map_err(|_| jose("invalid OCT (symmetric) key, missing k value")),
+        other => Err(jose(&format!("unknown json web key type '{other}'"))),
+    }
+}
+
+pub(super) fn jose(reason: &str) -> Refusal {
     Refusal::Malformed(format!("go-jose/go-jose: {reason}"))
 }
 
-/// Go's JSON refuses members of another type; the base64url of all of them is decoded before anything is looked at.
+/// Go's JSON refuses members of another type. A fault in a member of bytes ends the reading, others wait until everything is read.
 fn check_types(key: &Jwk) -> Result<(), Refusal> {
-    for (name, value) in key.members() {
-        let found = match value {
-            Value::String(_) | Value::Null => {
-                if BINARY.contains(&name.as_str()) {
-                    bytes(key, name)?;
-                }
-                continue;
-            }
-            Value::Array(texts) if name == "x5c" && texts.iter().all(Value::is_string) => continue,
-            Value::Array(_) => "array",
-            Value::Object(_) => "object",
-            Value::Number(_) => "number",
-            Value::Bool(_) => "bool",
-        };
-        if name == "crv" || BINARY.contains(&name.as_str()) || COMMON.contains(&name.as_str()) {
-            return Err(Refusal::Malformed(format!(
-                "json: cannot unmarshal {found} into Go struct field rawJSONWebKey.{name} of type string"
-            )));
-        }
+    let members = |names: &'static [&'static str]| names.iter().filter_map(|name| key.members().get_key_value(*name));
+    for (name, value) in members(&BINARY) {
+        is_text(value)?;
+        bytes(key, name)?;
     }
-    Ok(())
+    for (_, value) in members(&TEXT) {
+        is_text(value)?;
+    }
+    match key.members().get("x5c") {
+        None | Some(Value::Null) => Ok(()),
+        Some(Value::Array(texts)) => texts.iter().try_for_each(is_text),
+        Some(other) => Err(go_json::wrong_type(other, "value of type []string")),
+    }
+}
+
+/// Go leaves a text as it is, which is empty, where it reads null.
+fn is_text(value: &Value) -> Result<(), Refusal> {
+    if value.is_string() || value.is_null() { Ok(()) } else { Err(go_json::wrong_type(value, "value of type string")) }
+}
+
+/// The public half of a key that was found good, to be compared with that of a certificate; `None` for a symmetric key.
+fn certifiable(key: &Jwk) -> Result<Option<CertifiedKey>, Refusal> {
+    Ok(match (key.kty(), key.text("crv")) {
+        (Some("EC"), Some(crv)) => Some(CertifiedKey::elliptic(crv, &bytes(key, "x")?, &bytes(key, "y")?)),
+        (Some("RSA"), _) => Some(CertifiedKey::rsa(&bytes(key, "n")?, &bytes(key, "e")?)),
+        (Some("OKP"), _) => Some(CertifiedKey::Edwards(bytes(key, "x")?.to_vec())),
+        _ => None,
+    })
 }
 
 fn elliptic(key: &Jwk, is_private: bool) -> Result<(), Refusal> {
@@ -143,8 +146,7 @@ fn present<'a>(key: &Jwk, names: &[&'a str]) -> Result<(), &'a str> {
 
 fn bytes(key: &Jwk, name: &str) -> Result<Zeroizing<Vec<u8>>, Refusal> {
     let text = key.text(name).unwrap_or_default().trim_end_matches('=');
-    // Go tells the place of the first bad byte, which is measured for nothing here.
-    LENIENT.decode(text).map(Zeroizing::new).map_err(|_| Refusal::Malformed("illegal base64 data".to_owned()))
+    go_base64::decode(Encoding::RawUrl, text).map_err(|error| Refusal::Malformed(error.to_string()))
 }
 
 /// The member as Go writes it: without padding, and the integers of RSA in their fewest bytes.

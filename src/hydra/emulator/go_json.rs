@@ -9,25 +9,37 @@ use super::Refusal;
 pub(super) fn object(body: &[u8], go_type: &str) -> Result<Map<String, Value>, Refusal> {
     let mut deserializer = serde_json::Deserializer::from_slice(body);
     let value = Value::deserialize(&mut deserializer).map_err(|error| syntax(body, &error))?;
+    members(value, go_type)
+}
+
+/// The members of a value, none if it is null. `go_type` is the Go type it would be decoded into.
+pub(super) fn members(value: Value, go_type: &str) -> Result<Map<String, Value>, Refusal> {
+    match value {
+        Value::Object(members) => Ok(members),
+        Value::Null => Ok(Map::new()),
+        other => Err(wrong_type(&other, &format!("value of type {go_type}"))),
+    }
+}
+
+/// What Go says of a value in the wrong place. `place` is what it says of that.
+pub(super) fn wrong_type(value: &Value, place: &str) -> Refusal {
     let found = match value {
-        Value::Object(members) => return Ok(members),
-        Value::Null => return Ok(Map::new()),
+        Value::Object(_) => "object",
         Value::Array(_) => "array",
         Value::String(_) => "string",
         Value::Number(_) => "number",
         Value::Bool(_) => "bool",
+        Value::Null => "null",
     };
-    Err(Refusal::Malformed(format!("json: cannot unmarshal {found} into Go value of type {go_type}")))
+    Refusal::Malformed(format!("json: cannot unmarshal {found} into Go {place}"))
 }
 
-/// A member that is a string or absent.
+/// A member that is a string or absent, named in capitals or not.
 pub(super) fn text(members: &Map<String, Value>, name: &str) -> Result<String, Refusal> {
-    match members.get(name) {
+    match members.iter().find(|(found, _)| found.eq_ignore_ascii_case(name)).map(|(_, value)| value) {
         None | Some(Value::Null) => Ok(String::new()),
         Some(Value::String(text)) => Ok(text.clone()),
-        Some(_) => {
-            Err(Refusal::Malformed(format!("json: cannot unmarshal into Go struct field createJsonWebKeySetBody.{name} of type string")))
-        }
+        Some(other) => Err(wrong_type(other, &format!("struct field createJsonWebKeySetBody.{name} of type string"))),
     }
 }
 

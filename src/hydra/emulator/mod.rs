@@ -8,11 +8,13 @@
 
 mod answer;
 mod calls;
+mod chain;
 mod connection;
 mod decode;
 mod faults;
 mod file;
 mod generate;
+mod go_base64;
 mod go_json;
 mod journal;
 mod options;
@@ -20,6 +22,7 @@ mod route;
 mod server;
 mod service;
 mod store;
+mod x509;
 
 pub use calls::{Call, Calls, Operation};
 pub use faults::{Effect, Fault, Faults};

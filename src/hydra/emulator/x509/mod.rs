@@ -1,0 +1,10 @@
+//! Certificates, as far as go-jose looks at those of a key: what Go's `crypto/x509` parses, and for whose key a certificate is.
+
+mod certificate;
+mod extension;
+mod input;
+mod name;
+mod public_key;
+
+pub(super) use certificate::{Fault, parse};
+pub(super) use public_key::CertifiedKey;
