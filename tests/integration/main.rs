@@ -11,6 +11,8 @@ mod emulator;
 #[cfg(feature = "emulator")]
 mod emulator_certificates;
 #[cfg(feature = "emulator")]
+mod emulator_measured;
+#[cfg(feature = "emulator")]
 mod emulator_recording;
 #[cfg(feature = "emulator")]
 mod emulator_store;

@@ -1,4 +1,6 @@
-//! Which operation a path means, as Go's `http.ServeMux` decides it.
+//! Which operation a path means, as Hydra 26.2 and Go's `http.ServeMux` decide it.
+
+use std::borrow::Cow;
 
 use http::Method;
 use percent_encoding::percent_decode_str;
@@ -13,8 +15,6 @@ pub(super) enum Route {
         operation: Operation,
         /// The set, decoded.
         set: String,
-        /// The set as it was sent.
-        raw_set: String,
         /// The key, decoded, where the operation has one.
         kid: Option<String>,
     },
@@ -32,28 +32,32 @@ pub(super) enum Route {
 
 /// The route of a request with this raw path.
 pub(super) fn route(method: &Method, path: &str) -> Route {
-    let clean = clean(path);
+    // A pattern for GET takes HEAD as well.
+    let method = if method == Method::HEAD { &Method::GET } else { method };
+    // Hydra has this on its other port, where there is no /admin.
+    if method == Method::GET && path == "/.well-known/jwks.json" {
+        return Route::WellKnown;
+    }
+    let path = matched(path);
+    let clean = clean(&path);
     if clean != path {
         return Route::Unclean(clean);
     }
-    // A pattern for GET takes HEAD as well.
-    let method = if method == Method::HEAD { &Method::GET } else { method };
-    match (method.as_str(), path) {
-        ("GET", "/health/alive" | "/health/ready") => return Route::Health,
-        ("GET", "/version") => return Route::Version,
-        ("GET", "/.well-known/jwks.json") => return Route::WellKnown,
+    match (method.as_str(), &*path) {
+        ("GET", "/admin/health/alive" | "/admin/health/ready") => return Route::Health,
+        ("GET", "/admin/version") => return Route::Version,
         _ => {}
     }
-    let Some(rest) = path.strip_prefix("/admin/keys/").or_else(|| path.strip_prefix("/keys/")) else { return Route::Unknown };
-    let (raw_set, raw_kid) = match rest.split_once('/') {
+    let Some(rest) = path.strip_prefix("/admin/keys/") else { return Route::Unknown };
+    let (set, kid) = match rest.split_once('/') {
         Some((set, kid)) => (set, Some(kid)),
         None => (rest, None),
     };
     // A wildcard stands for one segment that is not empty.
-    if raw_set.is_empty() || raw_kid.is_some_and(|kid| kid.is_empty() || kid.contains('/')) {
+    if set.is_empty() || kid.is_some_and(|kid| kid.is_empty() || kid.contains('/')) {
         return Route::Unknown;
     }
-    let operation = match (method.as_str(), raw_kid) {
+    let operation = match (method.as_str(), kid) {
         ("GET", None) => Operation::GetSet,
         ("POST", None) => Operation::CreateKey,
         ("PUT", None) => Operation::PutSet,
@@ -63,7 +67,23 @@ pub(super) fn route(method: &Method, path: &str) -> Route {
         ("DELETE", Some(_)) => Operation::DeleteKey,
         _ => return Route::Unknown,
     };
-    Route::Keys { operation, set: decoded(raw_set), raw_set: raw_set.to_owned(), kid: raw_kid.map(decoded) }
+    Route::Keys { operation, set: decoded(set), kid: kid.map(decoded) }
+}
+
+/// The escaped path that routes are matched with. Hydra drops one slash at the end and puts `/admin` in front where it is missing, both in the
+/// decoded path. If that is no longer what the raw one says, Go escapes the decoded path anew, and `%2F` has become a slash.
+fn matched(raw: &str) -> String {
+    let sent: Cow<'_, [u8]> = percent_decode_str(raw).into();
+    let trimmed = sent.strip_suffix(b"/").unwrap_or(&sent);
+    if !trimmed.starts_with(b"/admin") {
+        return clean(&escaped(&[b"/admin/", trimmed].concat())).trim_end_matches('/').to_owned();
+    }
+    if trimmed.len() < sent.len() || !is_escaped(raw) { escaped(trimmed) } else { raw.to_owned() }
+}
+
+/// Whether Go could have written a path like this.
+fn is_escaped(path: &str) -> bool {
+    path.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.~!$&'()*+,;=:@[]/%".contains(&byte))
 }
 
 fn decoded(segment: &str) -> String {
@@ -89,11 +109,20 @@ fn clean(path: &str) -> String {
     clean
 }
 
-/// Escapes a path as Go's `url.URL.String` does. What is escaped already is escaped again: Hydra puts the raw segment into `Location`.
-pub(super) fn escaped(path: &str) -> String {
-    path.bytes().fold(String::with_capacity(path.len()), |mut escaped, byte| {
-        if byte.is_ascii_alphanumeric() || b"-_.~$&+,/:;=@".contains(&byte) {
-            escaped.push(char::from(byte));
+/// Escapes a path as Go's `url.URL.String` does. What is escaped already is escaped again.
+pub(super) fn escaped(path: &[u8]) -> String {
+    escaped_but(path, b"-_.~$&+,/:;=@")
+}
+
+/// Where a set is, as `Location` says it: the id is escaped as a segment, and then again with the rest of the path.
+pub(super) fn location(set: &str) -> String {
+    escaped(format!("/keys/{}", escaped_but(set.as_bytes(), b"-_.~$&+:=@")).as_bytes())
+}
+
+fn escaped_but(path: &[u8], kept: &[u8]) -> String {
+    path.iter().fold(String::with_capacity(path.len()), |mut escaped, byte| {
+        if byte.is_ascii_alphanumeric() || kept.contains(byte) {
+            escaped.push(char::from(*byte));
         } else {
             escaped.push_str(&format!("%{byte:02X}"));
         }

@@ -23,7 +23,7 @@ use super::{
     connection::Cut,
     faults::Target,
     file, generate, go_json,
-    route::{Route, escaped, route},
+    route::{Route, escaped, location, route},
 };
 use crate::jwk::{Jwk, JwkSet, PublicJwk};
 
@@ -140,14 +140,14 @@ impl Shared {
         match route {
             Route::Health => Answer::json(StatusCode::OK, &json!({ "status": "ok" })),
             Route::Version => Answer::json(StatusCode::OK, &json!({ "version": "master" })),
-            Route::Unclean(path) => Answer::redirect(&escaped(path), method),
+            Route::Unclean(path) => Answer::redirect(&escaped(path.as_bytes()), method),
             Route::Unknown => Answer::no_route(),
             Route::WellKnown => self.well_known().unwrap_or_else(|refusal| Answer::refusal(&refusal)),
-            Route::Keys { operation, set, raw_set, kid } => {
+            Route::Keys { operation, set, kid } => {
                 let kid = kid.as_deref().unwrap_or_default();
                 let done = self.operate(*operation, set, kid, body).unwrap_or_else(|refusal| Answer::refusal(&refusal));
                 if done.status == StatusCode::CREATED {
-                    return done.with(header::LOCATION, &format!("{}{}", self.url, escaped(&format!("/keys/{raw_set}"))));
+                    return done.with(header::LOCATION, &format!("{}{}", self.url, location(set)));
                 }
                 done
             }
@@ -168,9 +168,13 @@ impl Shared {
                 Ok(Answer::json(StatusCode::CREATED, &OrderedSet::new([&key])))
             }
             Operation::PutSet => {
-                let keys = keys_of(go_json::object(body, "jose.JSONWebKeySet")?)?;
-                let keys = self.change(operation, set, |store| store.put_set(set, &keys))?;
-                Ok(Answer::json(StatusCode::OK, &OrderedSet::new(&keys.keys)))
+                let sent = keys_of(go_json::object(body, "jose.JSONWebKeySet")?)?;
+                let keys = self.change(operation, set, |store| store.put_set(set, sent.as_ref().unwrap_or(&JwkSet::default())))?;
+                // Go writes a list that was never made as null.
+                Ok(match sent {
+                    Some(_) => Answer::json(StatusCode::OK, &OrderedSet::new(&keys.keys)),
+                    None => Answer::json(StatusCode::OK, &json!({ "keys": null })),
+                })
             }
             Operation::PutKey => {
                 let key = Jwk::from_members(go_json::object(body, "jose.rawJSONWebKey")?);
@@ -232,16 +236,14 @@ impl Shared {
     }
 }
 
-fn keys_of(mut body: serde_json::Map<String, Value>) -> Result<JwkSet, Refusal> {
-    let wrong = |found: &str, go_type: &str| Refusal::Malformed(format!("json: cannot unmarshal {found} into Go value of type {go_type}"));
-    let values = match body.remove("keys") {
-        None | Some(Value::Null) => Vec::new(),
+/// The keys of a set; `None` for null, and for a set without `keys`, in capitals or not.
+fn keys_of(body: serde_json::Map<String, Value>) -> Result<Option<JwkSet>, Refusal> {
+    let keys = body.into_iter().filter(|(name, _)| name.eq_ignore_ascii_case("keys")).map(|(_, value)| value).next_back();
+    let values = match keys {
+        None | Some(Value::Null) => return Ok(None),
         Some(Value::Array(values)) => values,
-        Some(_) => return Err(wrong("value", "[]jose.JSONWebKey")),
+        Some(other) => return Err(go_json::wrong_type(&other, "struct field JSONWebKeySet.keys of type []jose.JSONWebKey")),
     };
-    let keys = values.into_iter().map(|value| match value {
-        Value::Object(members) => Ok(Jwk::from_members(members)),
-        _ => Err(wrong("value", "jose.rawJSONWebKey")),
-    });
-    Ok(JwkSet { keys: keys.collect::<Result<_, _>>()? })
+    let keys = values.into_iter().map(|value| go_json::members(value, "jose.rawJSONWebKey").map(Jwk::from_members));
+    Ok(Some(JwkSet { keys: keys.collect::<Result<_, _>>()? }))
 }
