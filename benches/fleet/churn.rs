@@ -24,8 +24,8 @@ pub async fn measure(sets: usize) {
         create(&playground, NAMESPACE, sets).await;
         until_ready(&playground, sets).await;
         delete(&playground, sets).await;
-        while ready(&playground).await > 0 {
-            tokio::time::sleep(Duration::from_millis(500)).await;
+        while playground.emulator.store().sets().values().any(|keys| !keys.is_empty()) || ready(&playground).await > 0 {
+            tokio::time::sleep(Duration::from_secs(1)).await;
         }
         let at_once = kibibytes(&playground, "VmRSS");
         tokio::time::sleep(FORGOTTEN).await;

@@ -18,6 +18,7 @@ const AT_ONCE: usize = 16;
 pub async fn measure(sets: usize) {
     let mut playground = Playground::without_operator().await;
     playground.admin_api(json!({})).await;
+    playground.control_plane.namespace("bank").await;
     create(&playground, "bank", sets).await;
     let floor = floor::measure(&playground, "bank", AT_ONCE).await;
     println!("{sets} sets by bare calls, {AT_ONCE} at once: {:.1} s", floor.as_secs_f64());

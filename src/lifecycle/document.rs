@@ -19,7 +19,7 @@ pub enum Document {
     /// The text of a JWK Set of public halves: to be written, or read from a ConfigMap.
     Public(String),
     /// Whatever else: private keys, what came out of a Secret, what is no JWK Set.
-    Sealed(SealedDocument),
+    Sealed(Box<SealedDocument>),
 }
 
 /// A document whose text is not kept, but while it is to be written. What may be known of it is the hash that two are compared by, the kids and
@@ -54,13 +54,13 @@ impl Document {
     pub fn read(text: &str) -> Self {
         match SealedDocument::read(text.as_bytes()) {
             sealed if sealed.form == Form::Public => Self::Public(text.to_owned()),
-            sealed => Self::Sealed(sealed),
+            sealed => Self::Sealed(Box::new(sealed)),
         }
     }
 
     /// A document as it was read from a Secret: sensitive, whatever it looks like.
     pub fn read_secret(bytes: &[u8]) -> Self {
-        Self::Sealed(SealedDocument::read(bytes))
+        Self::Sealed(Box::new(SealedDocument::read(bytes)))
     }
 
     /// The text to write. Of a sealed document that was read there is none: it is never written back.
@@ -121,7 +121,7 @@ impl Document {
     pub fn without_private_text(&self) -> Self {
         match self {
             Self::Public(text) => Self::Public(text.clone()),
-            Self::Sealed(document) => Self::Sealed(SealedDocument { text: None, ..document.clone() }),
+            Self::Sealed(document) => Self::Sealed(Box::new(SealedDocument { text: None, ..document.as_ref().clone() })),
         }
     }
 }
@@ -141,7 +141,7 @@ impl fmt::Debug for Document {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let name = match self {
             Self::Public(_) => "Public",
-            Self::Sealed(SealedDocument { form: Form::Unreadable, .. }) => "Unreadable",
+            Self::Sealed(document) if document.form == Form::Unreadable => "Unreadable",
             Self::Sealed(_) => "Sealed",
         };
         let mut shown = f.debug_struct(name);
@@ -226,7 +226,7 @@ pub(super) fn private(layout: PrivateLayout, private: &[&Jwk], public: &BTreeMap
     if keys.iter().all(|key| !key.is_private()) {
         return Document::Public(text.to_string());
     }
-    Document::Sealed(SealedDocument { text: Some(text.clone()), ..SealedDocument::of(text.as_bytes(), keys.iter().copied()) })
+    Document::Sealed(Box::new(SealedDocument { text: Some(text.clone()), ..SealedDocument::of(text.as_bytes(), keys.iter().copied()) }))
 }
 
 #[cfg(test)]

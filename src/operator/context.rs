@@ -7,10 +7,7 @@ use k8s_openapi::api::core::v1::{ConfigMap, Namespace, Secret};
 use kube::{
     Client,
     core::{DeserializeGuard, PartialObjectMeta},
-    runtime::{
-        events::Recorder,
-        reflector::{ObjectRef, Store},
-    },
+    runtime::reflector::{ObjectRef, Store},
 };
 
 use super::{
@@ -39,7 +36,6 @@ pub(super) struct Context {
     pub(super) uses_environment_proxy: bool,
     /// Whether everything that is watched was listed.
     pub(super) readiness: Readiness,
-    pub(super) recorder: Recorder,
     pub(super) sets: Store<DeserializeGuard<JsonWebKeySet>>,
     pub(super) admin_apis: Store<DeserializeGuard<AdminApi>>,
     pub(super) config_maps: Store<PartialObjectMeta<ConfigMap>>,

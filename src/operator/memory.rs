@@ -53,7 +53,8 @@ pub(super) struct Rest {
 struct Remembered {
     /// `None` if the watch shows it.
     latest: Option<Arc<JsonWebKeySet>>,
-    targets: HashMap<TargetId, HeldTarget>,
+    /// A list, and no map: most have one, and a map of one takes the memory of four.
+    targets: Vec<(TargetId, HeldTarget)>,
     looked: bool,
     sources: HashMap<String, KnownSource>,
     staged_is_empty: bool,
@@ -101,21 +102,27 @@ impl Memory {
 
     /// A target as it was last read or written.
     pub(super) fn target(&self, uid: &str, id: &TargetId) -> Option<HeldTarget> {
-        self.lock().get(uid).and_then(|remembered| remembered.targets.get(id).cloned())
+        self.lock().get(uid).and_then(|remembered| remembered.targets.iter().find(|(known, _)| known == id).map(|(_, held)| held.clone()))
     }
 
     /// Remembers a target as it was read or written; `None` forgets it.
     pub(super) fn remember_target(&self, uid: &str, id: &TargetId, held: Option<HeldTarget>) {
-        self.update(uid, |remembered| match held {
-            Some(held) => remembered.targets.insert(id.clone(), held),
-            None => remembered.targets.remove(id),
+        self.update(uid, |remembered| {
+            remembered.targets.retain(|(known, _)| known != id);
+            if let Some(held) = held {
+                remembered.targets.reserve_exact(1);
+                remembered.targets.push((id.clone(), held));
+            }
         });
     }
 
     /// The targets that are remembered; `None` if this process has not looked at the resource's targets yet.
     pub(super) fn targets(&self, uid: &str) -> Option<Vec<TargetId>> {
         let resources = self.lock();
-        resources.get(uid).filter(|remembered| remembered.looked).map(|remembered| remembered.targets.keys().cloned().collect())
+        resources
+            .get(uid)
+            .filter(|remembered| remembered.looked)
+            .map(|remembered| remembered.targets.iter().map(|(id, _)| id.clone()).collect())
     }
 
     /// Every target of the resource was looked at.
@@ -146,8 +153,8 @@ impl Memory {
     /// Whether this version of a target is the one that is remembered, so that its watch event tells nothing new.
     pub(super) fn knows_target(&self, owner_uid: &str, target_uid: &str, resource_version: &str) -> bool {
         let resources = self.lock();
-        let targets = resources.get(owner_uid).into_iter().flat_map(|remembered| remembered.targets.values());
-        targets.into_iter().any(|held| held.uid == target_uid && held.resource_version == resource_version)
+        let targets = resources.get(owner_uid).into_iter().flat_map(|remembered| &remembered.targets);
+        targets.into_iter().any(|(_, held)| held.uid == target_uid && held.resource_version == resource_version)
     }
 
     /// This process saw the resource before anything was written for it.

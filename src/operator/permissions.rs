@@ -74,7 +74,7 @@ const OPERATOR: &[Permission] = &[
         &["configmaps", "secrets"],
         &["get", "list", "watch", "create", "patch", "delete"],
     ),
-    rule("Events, and the count of repeated ones.", &["events.k8s.io"], &["events"], &["create", "patch"]),
+    rule("Events.", &["events.k8s.io"], &["events"], &["create"]),
     of_the_cluster(rule(
         "The admin APIs. patch: the finalizer that stays while they are used.",
         GROUP,

@@ -14,7 +14,6 @@ use kube::{
     runtime::{
         Controller, WatchStreamExt as _,
         controller::{Config as ControllerConfig, Error as ControllerError},
-        events::{Recorder, Reporter},
         predicates,
         reflector::{self, ObjectRef},
         utils::Predicate as _,
@@ -127,7 +126,6 @@ async fn operate(
     let (namespaces, namespace_writer) = reflector::store::<PartialObjectMeta<Namespace>>();
 
     let cx = Arc::new(Context {
-        recorder: Recorder::new(client.clone(), Reporter { controller: FIELD_MANAGER.to_owned(), instance: None }),
         sets: sets.clone(),
         admin_apis: admin_apis.clone(),
         config_maps: config_maps.clone(),
