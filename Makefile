@@ -37,7 +37,7 @@ bench: ## Measure N fresh sets (N=1000) beside bare calls: time, calls, memory.
 	@hack/image-root >/dev/null
 	@cargo bench --locked --bench fleet -- fresh $(N)
 
-bench-churn: ## Measure the memory after sets that come and go, N (1500) in each of three rounds; 25 minutes.
+bench-churn: ## Measure the memory after N (1500) sets that come and go, three times; 25 minutes.
 	@tests/control-plane/build >/dev/null
 	@hack/image-root >/dev/null
 	@cargo bench --locked --bench fleet -- churn $(if $(filter command line,$(origin N)),$(N),1500)

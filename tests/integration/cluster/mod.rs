@@ -28,6 +28,7 @@ mod operator;
 mod outage;
 mod publication;
 mod refusals;
+mod refused_keys;
 mod released;
 mod rotation;
 mod secrecy;
