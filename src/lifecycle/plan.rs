@@ -24,7 +24,7 @@ const PRIVATE_WRITE_PAUSE: SignedDuration = SignedDuration::from_millis(1100);
 /// The order of steps; among equals their order of discovery.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Rank {
-    /// Take revoked keys away.
+    /// Take revoked keys away, out of the set and out of targets.
     Revoke,
     /// Fill the gap in a set in which no private key may sign.
     Emergency,

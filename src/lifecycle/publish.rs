@@ -75,7 +75,9 @@ impl Assessor<'_> {
                     // The type of a Secret cannot change.
                     self.add(Rank::Publish, Step::RemoveTarget { id: target.id.clone(), uid: held.uid.clone() });
                 } else if held.content.differs_from(&content) {
-                    self.add(Rank::Publish, Step::WriteTarget { id: target.id.clone(), content, replaces: Some(Box::new(held.clone())) });
+                    let shows_revoked = held.content.published().keys().any(|kid| self.desired.revoked.contains(kid));
+                    let rank = if shows_revoked { self.withdrawal() } else { Rank::Publish };
+                    self.add(rank, Step::WriteTarget { id: target.id.clone(), content, replaces: Some(Box::new(held.clone())) });
                 }
             }
             Some(TargetState::Foreign) => self.untargetable(

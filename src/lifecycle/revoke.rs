@@ -64,14 +64,19 @@ impl Assessor<'_> {
         let live = self.seen.live.keys.iter().filter(is_revoked);
         let staged = self.seen.staged_keys().iter().filter(is_revoked);
         let places = live.map(|key| (Place::Live, key)).chain(staged.map(|key| (Place::Staged, key)));
-        let is_replaced = self.capable.is_some() && !self.has_other_signer();
+        let withdrawal = self.withdrawal();
         let steps: Vec<_> = places
             .filter_map(|(place, key)| {
-                let rank = if place == Place::Live && key.is_private() && is_replaced { Rank::RevokeReplaced } else { Rank::Revoke };
+                let rank = if place == Place::Live && key.is_private() { withdrawal } else { Rank::Revoke };
                 Some((rank, Step::DeleteKey { place, kid: key.kid()?.to_owned(), cause: DeleteCause::Revoked }))
             })
             .collect();
         self.steps.extend(steps);
+    }
+
+    /// When what is revoked leaves set and targets: at once, but after its successor where nothing else can sign.
+    pub(super) fn withdrawal(&self) -> Rank {
+        if self.capable.is_some() && !self.has_other_signer() { Rank::RevokeReplaced } else { Rank::Revoke }
     }
 
     /// Whether a private key of the set can sign that the spec does not revoke, and that nobody else put under an own kid.

@@ -40,6 +40,24 @@ fn an_own_revocation_is_not_told_as_somebody_elses_change() {
     }
 }
 
+/// The successor may take a minute to be generated: the revoked key is gone from set and targets before.
+#[test]
+fn a_revoked_key_leaves_set_and_targets_before_its_successor_is_made() {
+    let rotation = Rotation { interval: None, prepublish: Some(hours(0)), retain: Some(hours(2)) };
+    let mut world = World::new(with_rotation(generated(&["one", "two"]), rotation));
+    world.pass(&[]);
+    let revoked = world.status().signer.expect("a signer");
+    world.edit(|spec| spec.revoke.push(revoked.clone()));
+    world.log.clear();
+    world.pass(&[]);
+    let steps: Vec<&Step> = world.log.iter().filter_map(|logged| logged.step()).collect();
+    let place = |is_it: fn(&Step) -> bool| steps.iter().position(|step| is_it(step)).unwrap_or_else(|| panic!("{}", world.history()));
+    let made = place(|step| matches!(step, Step::CreateKey { .. }));
+    assert!(place(|step| matches!(step, Step::DeleteKey { .. })) < made, "{}", world.history());
+    assert!(place(|step| matches!(step, Step::WriteTarget { .. })) < made, "{}", world.history());
+    assert!(world.is_ready(), "{:?}", world.status().conditions);
+}
+
 #[test]
 fn a_key_that_somebody_else_deleted_is_told_as_drift() {
     let mut world = world(0);
