@@ -56,8 +56,14 @@ pub async fn start(playground: &mut Playground) {
     let port = TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("an address").port();
     let mut program = Command::new(other.unwrap_or_else(released::program_as_released));
     program.args(["run", "--namespace", "jwk-operator", &format!("--serve=127.0.0.1:{port}")]);
+    program.envs(image_environment());
     program.env("KUBECONFIG", playground.control_plane.operator_kubeconfig().await);
     playground.start_command(program, port).await;
+}
+
+/// The variables that the image sets.
+fn image_environment() -> impl Iterator<Item = (&'static str, &'static str)> {
+    include_str!("../../Dockerfile").lines().filter_map(|line| line.strip_prefix("ENV ")?.split_once('='))
 }
 
 /// How many sets are Ready, as the operator counts them.

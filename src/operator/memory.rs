@@ -13,6 +13,7 @@ use std::{
 use backon::{BackoffBuilder as _, ExponentialBackoff, ExponentialBuilder};
 
 use super::{
+    kept_target::KeptTarget,
     repairs::Edits,
     repeats::{Repeated, Repeats, Wrong},
 };
@@ -54,7 +55,7 @@ struct Remembered {
     /// `None` if the watch shows it.
     latest: Option<Arc<JsonWebKeySet>>,
     /// A list, and no map: most have one, and a map of one takes the memory of four.
-    targets: Vec<(TargetId, HeldTarget)>,
+    targets: Vec<(TargetId, KeptTarget)>,
     looked: bool,
     sources: HashMap<String, KnownSource>,
     staged_is_empty: bool,
@@ -102,7 +103,7 @@ impl Memory {
 
     /// A target as it was last read or written.
     pub(super) fn target(&self, uid: &str, id: &TargetId) -> Option<HeldTarget> {
-        self.lock().get(uid).and_then(|remembered| remembered.targets.iter().find(|(known, _)| known == id).map(|(_, held)| held.clone()))
+        self.lock().get(uid).and_then(|remembered| remembered.targets.iter().find(|(known, _)| known == id).map(|(_, kept)| kept.into()))
     }
 
     /// Remembers a target as it was read or written; `None` forgets it.
@@ -111,7 +112,7 @@ impl Memory {
             remembered.targets.retain(|(known, _)| known != id);
             if let Some(held) = held {
                 remembered.targets.reserve_exact(1);
-                remembered.targets.push((id.clone(), held));
+                remembered.targets.push((id.clone(), held.into()));
             }
         });
     }
@@ -154,7 +155,7 @@ impl Memory {
     pub(super) fn knows_target(&self, owner_uid: &str, target_uid: &str, resource_version: &str) -> bool {
         let resources = self.lock();
         let targets = resources.get(owner_uid).into_iter().flat_map(|remembered| &remembered.targets);
-        targets.into_iter().any(|(_, held)| held.uid == target_uid && held.resource_version == resource_version)
+        targets.into_iter().any(|(_, kept)| kept.is(target_uid, resource_version))
     }
 
     /// This process saw the resource before anything was written for it.

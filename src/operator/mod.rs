@@ -12,6 +12,7 @@ mod departed;
 mod error;
 mod filter;
 mod finalizer;
+mod kept_target;
 mod kubernetes;
 mod lease;
 mod locks;
