@@ -15,7 +15,7 @@ pub struct Transition<'status> {
     pub is_trouble: bool,
 }
 
-/// What changed for the worse, from one trouble to another, or back to what is planned. What only makes progress is told by its own events.
+/// What changed for the worse, from one trouble to another, or back to what is planned. Progress has events of its own.
 pub fn transition<'status>(before: &[Condition], after: &'status [Condition]) -> Option<Transition<'status>> {
     let (before, after) = (ready(before), ready(after)?);
     let is_same = before.is_some_and(|before| (&before.status, &before.reason) == (&after.status, &after.reason));

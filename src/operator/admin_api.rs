@@ -269,7 +269,7 @@ async fn write_status(admin_api: &AdminApi, finding: Finding, users: usize, cx: 
     let before = admin_api.status.as_ref().map_or(&[][..], |status| &status.conditions);
     if let Some(transition) = lifecycle::transition(before, &status.conditions) {
         if transition.is_trouble {
-            cx.connections.was_told(&name)
+            cx.connections.was_logged(&name)
         } else {
             cx.connections.is_well(&name)
         }

@@ -117,19 +117,19 @@ impl Connections {
         self.lock().get(name).and_then(|known| known.found.as_ref()).is_some_and(|(_, answers)| *answers)
     }
 
-    /// An AdminApi is not usable. Answers how often since it was told last, if it is to be told now.
+    /// An AdminApi is not usable. Answers how often since it was logged last, if it should be logged now.
     pub(super) fn goes_wrong(&self, name: &str) -> Option<u32> {
         self.lock().get_mut(name).and_then(|known| known.trouble.note(Instant::now()))
     }
 
-    /// It was told just now that an AdminApi is not usable.
-    pub(super) fn was_told(&self, name: &str) {
+    /// It was logged just now that an AdminApi is not usable.
+    pub(super) fn was_logged(&self, name: &str) {
         if let Some(known) = self.lock().get_mut(name) {
-            known.trouble.was_told(Instant::now());
+            known.trouble.was_logged(Instant::now());
         }
     }
 
-    /// An AdminApi is usable: what goes wrong next is told at once.
+    /// An AdminApi is usable: what goes wrong next is logged at once.
     pub(super) fn is_well(&self, name: &str) {
         if let Some(known) = self.lock().get_mut(name) {
             known.trouble = Repeated::default();
@@ -204,7 +204,7 @@ mod tests {
         // A reconcile of it and a pass over one of its sets end later.
         connections.set("default", unusable(), false);
         connections.suspect("default");
-        connections.was_told("default");
+        connections.was_logged("default");
         connections.is_well("default");
         assert!(connections.goes_wrong("default").is_none());
         assert!(connections.lock().is_empty() && suspects.try_recv().is_err());

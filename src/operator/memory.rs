@@ -269,19 +269,19 @@ impl Memory {
         self.update(uid, |remembered| remembered.pauses = None);
     }
 
-    /// Nothing is wrong with the resource any more: what goes wrong next is told at once.
+    /// Nothing is wrong with the resource any more: what goes wrong next is logged at once.
     pub(super) fn is_well(&self, uid: &str) {
         self.update(uid, |remembered| remembered.repeats = None);
     }
 
-    /// Something goes wrong with the resource. Answers how often since it was told last, if it is to be told now.
+    /// Something goes wrong with the resource. Answers how often since it was logged last, if it should be logged now.
     pub(super) fn goes_wrong(&self, uid: &str, what: Wrong) -> Option<u32> {
         self.repeated(uid, what, |repeated| repeated.note(Instant::now())).flatten()
     }
 
-    /// It was told just now that something goes wrong with the resource.
-    pub(super) fn was_told(&self, uid: &str, what: Wrong) {
-        self.repeated(uid, what, |repeated| repeated.was_told(Instant::now()));
+    /// It was logged just now that something goes wrong with the resource.
+    pub(super) fn was_logged(&self, uid: &str, what: Wrong) {
+        self.repeated(uid, what, |repeated| repeated.was_logged(Instant::now()));
     }
 
     fn repeated<T>(&self, uid: &str, what: Wrong, change: impl FnOnce(&mut Repeated) -> T) -> Option<T> {
@@ -339,7 +339,7 @@ mod tests {
         memory.edits(uid, |edits| edits.note(target()));
         memory.pause(uid);
         memory.goes_wrong(uid, Wrong::Pass);
-        memory.was_told(uid, Wrong::Target);
+        memory.was_logged(uid, Wrong::Target);
         memory.reset_pause(uid);
         memory.is_well(uid);
         memory.leave(uid);

@@ -1,4 +1,4 @@
-//! What goes on for long is told when it begins, and then now and then with a count: a log of the same line hides the others.
+//! What goes on for long is logged when it begins, and now and then after that with a count: the same line again and again hides the others.
 
 use std::{
     collections::BTreeMap,
@@ -11,25 +11,25 @@ const AGAIN_AFTER: Duration = Duration::from_secs(600);
 /// How often one thing happened.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Repeated {
-    told: Option<Instant>,
-    since_told: u32,
+    logged: Option<Instant>,
+    since_logged: u32,
 }
 
 impl Repeated {
-    /// It happened. Answers how often since it was told last, this time included, if it is to be told now: the first time, and every ten
+    /// It happened. Answers how often since it was logged last, this time included, if it should be logged now: the first time, and every ten
     /// minutes.
     pub(super) fn note(&mut self, now: Instant) -> Option<u32> {
-        self.since_told = self.since_told.saturating_add(1);
-        let is_due = self.told.is_none_or(|told| now.duration_since(told) >= AGAIN_AFTER);
+        self.since_logged = self.since_logged.saturating_add(1);
+        let is_due = self.logged.is_none_or(|logged| now.duration_since(logged) >= AGAIN_AFTER);
         is_due.then(|| {
-            self.told = Some(now);
-            std::mem::take(&mut self.since_told)
+            self.logged = Some(now);
+            std::mem::take(&mut self.since_logged)
         })
     }
 
-    /// It was told by something else.
-    pub(super) fn was_told(&mut self, now: Instant) {
-        *self = Self { told: Some(now), since_told: 0 };
+    /// It was logged by something else.
+    pub(super) fn was_logged(&mut self, now: Instant) {
+        *self = Self { logged: Some(now), since_logged: 0 };
     }
 }
 
@@ -62,12 +62,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_goes_on_is_told_at_once_and_every_ten_minutes_with_a_count() {
+    fn what_goes_on_is_logged_at_once_and_every_ten_minutes_with_a_count() {
         let mut repeated = Repeated::default();
         let start = Instant::now();
         let told: Vec<_> = (0..=1200).step_by(5).filter_map(|second| repeated.note(start + Duration::from_secs(second))).collect();
         assert_eq!(told, [1, 120, 120]);
-        repeated.was_told(start + Duration::from_secs(1200));
+        repeated.was_logged(start + Duration::from_secs(1200));
         assert_eq!(repeated.note(start + Duration::from_secs(1205)), None);
     }
 }

@@ -67,7 +67,7 @@ pub(super) async fn write_if_different(
     match lifecycle::transition(before, &status.conditions) {
         Some(transition) => {
             if transition.is_trouble {
-                cx.memory.was_told(&uid, Wrong::Pass);
+                cx.memory.was_logged(&uid, Wrong::Pass);
             } else {
                 cx.memory.is_well(&uid);
             }
@@ -148,7 +148,7 @@ fn cut(note: &str) -> String {
     note[..end.unwrap_or_default()].to_owned()
 }
 
-/// Each event is one of its own: what repeats is told once by the transitions. So the recorder is made for it and dropped, and does not keep five
+/// Each event is one of its own: a transition is reported once. So the recorder is made for it and dropped, and does not keep five
 /// kilobytes of each for six minutes.
 async fn publish(event: &Event, resource: &ObjectReference, cx: &Context) {
     let recorder = Recorder::new(cx.client.clone(), Reporter { controller: FIELD_MANAGER.to_owned(), instance: None });

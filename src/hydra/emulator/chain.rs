@@ -24,7 +24,7 @@ pub(super) struct Chain {
 }
 
 impl Chain {
-    /// What `x5c` holds. This comes before the key itself is looked at, so its faults are told first.
+    /// What `x5c` holds. This comes before the key itself is looked at, so its faults come first.
     pub(super) fn read(key: &Jwk) -> Result<Self, Refusal> {
         let texts = key.members().get("x5c").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
         let mut chain = Self { certificates: Vec::with_capacity(texts.len()), leaf: None };

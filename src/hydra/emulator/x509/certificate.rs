@@ -52,7 +52,7 @@ fn serial_number(signed: &mut Input<'_>) -> Result<(), Fault> {
     if number.first().is_some_and(|first| first & 0x80 != 0) { Err("x509: negative serial number".into()) } else { Ok(()) }
 }
 
-/// The algorithm is told twice.
+/// The algorithm stands in two places.
 fn signature_algorithm(signed: &mut Input<'_>, certificate: &mut Input<'_>) -> Result<(), Fault> {
     let inner = signed.read(tag::SEQUENCE).ok_or("x509: malformed signature algorithm identifier")?;
     let outer = certificate.read(tag::SEQUENCE).ok_or("x509: malformed algorithm identifier")?;
