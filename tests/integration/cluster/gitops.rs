@@ -64,6 +64,10 @@ async fn each_stage_of_a_set_and_of_an_admin_api_is_judged_as_what_it_is() {
     playground.until_reason("shop", "legacy", "SourceMissing").await;
     assert_eq!(judge(&stored(&shop, "legacy").await), WAITING);
 
+    // Of two of one second the smaller UID owns the set: what follows shall be younger for sure.
+    let created = shop.get("payments").await.expect("there").metadata.creation_timestamp.expect("a time").0;
+    eventually("the next second", async || (jiff::Timestamp::now().as_second() > created.as_second()).then_some(())).await;
+
     // Somebody has to act.
     for (name, spec, reason) in [
         ("denied", json!({ "set": "bank.payments", "keys": [generated("signing", "ES256")] }), "AccessDenied"),
