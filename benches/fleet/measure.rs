@@ -66,12 +66,20 @@ fn image_environment() -> impl Iterator<Item = (&'static str, &'static str)> {
     include_str!("../../Dockerfile").lines().filter_map(|line| line.strip_prefix("ENV ")?.split_once('='))
 }
 
-/// How many sets are Ready, as the operator counts them.
+/// How many sets are Ready, as the operator counts them. It must not have ended.
 pub async fn ready(playground: &Playground) -> usize {
-    let Some(answer) = playground.get("/metrics").await else { return 0 };
+    let Some(answer) = playground.get("/metrics").await else {
+        assert!(!playground.process("status").contains("State:\tZ"), "the operator has ended:\n{}", last_lines(&playground.logged()));
+        return 0;
+    };
     let text = String::from_utf8_lossy(&answer.body).into_owned();
     let lines = text.lines().filter(|line| line.contains(r#"type="Ready",status="True""#));
     lines.filter_map(|line| line.rsplit(' ').next()?.parse::<usize>().ok()).sum()
+}
+
+fn last_lines(log: &str) -> String {
+    let lines: Vec<_> = log.lines().collect();
+    lines[lines.len().saturating_sub(20)..].join("\n")
 }
 
 /// Waits until so many sets are Ready. Asking costs the operator a look at all sets, so that it is done for a twentieth of the time at most.
