@@ -50,8 +50,8 @@ impl Surroundings {
 pub(super) fn conflict(resource: &JsonWebKeySet, surroundings: &Surroundings, cx: &Context) -> Option<Refusal> {
     let claimant = surroundings.claimant(resource)?;
     let set = claimant.set();
-    let owners = cx.sets.state_filter(|other| is_owner(&claimant, &set, other, cx));
-    let owners = owners.iter().filter_map(|owner| readable(owner, cx));
+    let others = cx.set_index.could_name(&set, &cx.sets);
+    let owners = others.iter().filter(|other| is_owner(&claimant, &set, other, cx)).filter_map(|owner| readable(owner, cx));
     let departed = cx.departed.open().into_iter().filter(|other| owns(&claimant, &set, other, cx));
     let owners = owners.chain(departed.map(|departed| departed.as_ref().clone()));
     let oldest = owners.min_by(|one, other| claim::age(one).cmp(&claim::age(other)))?;
@@ -93,6 +93,6 @@ pub(super) fn rivals(gone: &JsonWebKeySet, cx: &Context) -> Vec<ObjectRef<Deseri
         let surroundings = Surroundings::of(other, cx);
         surroundings.claimant(other).is_some_and(|other| claim::claims_same_set(&claimant, &other))
     };
-    let rivals = cx.sets.state_filter(|set| set.0.as_ref().is_ok_and(is_rival));
-    rivals.into_iter().map(|set| ObjectRef::from_obj(set.as_ref())).collect()
+    let others = cx.set_index.could_name(&set, &cx.sets).into_iter();
+    others.filter(|other| other.0.as_ref().is_ok_and(is_rival)).map(|set| ObjectRef::from_obj(set.as_ref())).collect()
 }

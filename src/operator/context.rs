@@ -11,8 +11,17 @@ use kube::{
 };
 
 use super::{
-    changes::Changes, connections::Connections, departed::Departed, lease::Leadership, locks::Locks, memory::Memory, metrics::Metrics,
-    shard::Shard, turns::Turns, writes::Writes,
+    changes::Changes,
+    connections::Connections,
+    departed::Departed,
+    index::{Controller, Index, SetTerm},
+    lease::Leadership,
+    locks::Locks,
+    memory::Memory,
+    metrics::Metrics,
+    shard::Shard,
+    turns::Turns,
+    writes::Writes,
 };
 use crate::{
     api::{AdminApi, JsonWebKeySet},
@@ -37,9 +46,12 @@ pub(super) struct Context {
     /// Whether everything that is watched was listed.
     pub(super) readiness: Readiness,
     pub(super) sets: Store<DeserializeGuard<JsonWebKeySet>>,
+    pub(super) set_index: Index<DeserializeGuard<JsonWebKeySet>, SetTerm>,
     pub(super) admin_apis: Store<DeserializeGuard<AdminApi>>,
     pub(super) config_maps: Store<PartialObjectMeta<ConfigMap>>,
+    pub(super) config_map_index: Index<PartialObjectMeta<ConfigMap>, Controller>,
     pub(super) secrets: Store<PartialObjectMeta<Secret>>,
+    pub(super) secret_index: Index<PartialObjectMeta<Secret>, Controller>,
     /// The Secrets that may be imported from, as far as the operator may watch them.
     pub(super) imports: Store<PartialObjectMeta<Secret>>,
     /// The namespaces, for their labels.

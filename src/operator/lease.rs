@@ -1,6 +1,7 @@
 //! Competes for the Lease and says whether this process may write. The rules are those of [`crate::election`].
 
 use std::{
+    pin::pin,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -8,6 +9,10 @@ use std::{
     time::Duration,
 };
 
+use futures::{
+    channel::oneshot,
+    future::{self, Either},
+};
 use jiff::Timestamp;
 use k8s_openapi::{
     api::coordination::v1::{Lease as LeaseObject, LeaseSpec},
@@ -134,15 +139,31 @@ impl Election {
         self.predecessor
     }
 
+    /// Renews the Lease until the work has `ended`, and gives it back then.
+    ///
+    /// # Errors
+    /// If the Lease is lost.
+    pub(super) async fn hold(mut self, ended: oneshot::Receiver<Predecessor>) -> Result<(), LostLease> {
+        let ended = match future::select(pin!(self.renew()), ended).await {
+            Either::Left((lost, _)) => return Err(lost),
+            Either::Right((ended, _)) => ended,
+        };
+        // Whoever stopped waiting for the end has dropped the work in the middle.
+        if let Ok(ended) = ended {
+            self.release(ended).await;
+        }
+        Ok(())
+    }
+
     /// Renews the Lease until it is lost.
-    pub(super) async fn hold(&mut self) -> LostLease {
+    async fn renew(&mut self) -> LostLease {
         while self.step().await.is_ok() {}
         let holder = self.candidate.holder().filter(|holder| *holder != self.settings.identity).unwrap_or("nobody known");
         LostLease { name: self.settings.name.clone(), holder: holder.to_owned() }
     }
 
     /// Gives the Lease back: the next process takes it at once. It need not wait for answers if this one was done.
-    pub(super) async fn release(mut self, ended: Predecessor) {
+    async fn release(mut self, ended: Predecessor) {
         self.leadership.is_held_until(None);
         if self.candidate.version_to_release().is_none() {
             return;

@@ -12,6 +12,7 @@ mod departed;
 mod error;
 mod filter;
 mod finalizer;
+mod index;
 mod kept_target;
 mod kubernetes;
 mod lease;

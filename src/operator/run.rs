@@ -1,10 +1,10 @@
 //! Watches, queues, and an orderly end.
 
-use std::{future::Future, sync::Arc, time::Instant};
+use std::{future::Future, panic::resume_unwind, sync::Arc, time::Instant};
 
 use futures::{
     FutureExt as _, StreamExt as _, TryStreamExt as _,
-    channel::mpsc,
+    channel::{mpsc, oneshot},
     future::{self, Either, Shared},
 };
 use k8s_openapi::api::core::v1::{ConfigMap, Namespace, Secret};
@@ -29,6 +29,7 @@ use super::{
     context::Context,
     departed::{self, Departed},
     filter,
+    index::Index,
     lease::{Election, Leadership, LeaseSettings, LostLease, Predecessor},
     locks::Locks,
     memory::Memory,
@@ -95,12 +96,16 @@ pub async fn run(
     };
     readiness.leads();
     let operated = operate(client, settings, metrics, leadership, predecessor, readiness, shutdown);
-    let ended = match future::select(Box::pin(operated), Box::pin(election.hold())).await {
-        Either::Left((ended, _)) => ended,
-        Either::Right((lost, _)) => return Err(lost),
-    };
-    election.release(ended).await;
-    Ok(())
+    let (ends, ended) = oneshot::channel();
+    // A task of its own: thousands of reconciles that begin at once must not keep the Lease from being renewed.
+    let held = tokio::spawn(election.hold(ended));
+    match future::select(Box::pin(operated), held).await {
+        Either::Left((predecessor, held)) => {
+            let _ = ends.send(predecessor);
+            held.await.unwrap_or_else(|failed| resume_unwind(failed.into_panic()))
+        }
+        Either::Right((lost, _)) => lost.unwrap_or_else(|failed| resume_unwind(failed.into_panic())),
+    }
 }
 
 /// Works until `shutdown` resolves and the passes in progress are over. Answers whether everything that was sent was answered.
@@ -128,8 +133,11 @@ async fn operate(
     let cx = Arc::new(Context {
         sets: sets.clone(),
         admin_apis: admin_apis.clone(),
+        set_index: Index::of_sets(),
         config_maps: config_maps.clone(),
+        config_map_index: Index::of_targets(),
         secrets: secrets.clone(),
+        secret_index: Index::of_targets(),
         imports,
         namespaces: namespaces.clone(),
         passes: Turns::default(),
@@ -162,16 +170,21 @@ async fn operate(
         departing.departed.note(seen, &departing);
         unparsable::keep_last(seen, &departing);
     });
-    let set_events = seen_sets.map_ok(Event::from).reflect(set_writer);
+    let noting = cx.clone();
+    let set_events = seen_sets.map_ok(Event::from).inspect_ok(move |event| noting.set_index.note(event, &noting.sets)).reflect(set_writer);
     let admin_api_events =
         watch::cluster_objects(Api::all(client.clone()), metadata::keep_own, admin_apis.clone()).reflect(admin_api_writer);
+    let config_map_events = watch::objects(&client, watched, &own_objects, metadata::keep_identity, config_maps.clone());
+    let noting = cx.clone();
     let config_map_events =
-        watch::objects(&client, watched, &own_objects, metadata::keep_identity, config_maps.clone()).reflect(config_map_writer);
+        config_map_events.inspect_ok(move |event| noting.config_map_index.note(event, &noting.config_maps)).reflect(config_map_writer);
     let import_config = watcher::Config::default().labels(&format!("{IMPORT_LABEL}=true"));
     let import_events = watch::objects(&client, watched, &import_config, metadata::keep_identity, cx.imports.clone())
         .reflect(import_writer)
         .touched_objects();
-    let secret_events = watch::objects(&client, watched, &own_objects, metadata::keep_identity, secrets.clone()).reflect(secret_writer);
+    let secret_events = watch::objects(&client, watched, &own_objects, metadata::keep_identity, secrets.clone());
+    let noting = cx.clone();
+    let secret_events = secret_events.inspect_ok(move |event| noting.secret_index.note(event, &noting.secrets)).reflect(secret_writer);
     let namespace_events = watch::namespaces(&client, watched, namespaces.clone()).reflect(namespace_writer);
     let namespace_events = filter::changed(namespace_events, predicates::labels);
 

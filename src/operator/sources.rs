@@ -8,7 +8,7 @@ use zeroize::Zeroize as _;
 
 use super::{context::Context, error::PassError, kubernetes::call_secret, memory::KnownSource, metadata, pass::Pass, repeats::Wrong};
 use crate::{
-    api::{IMPORT_LABEL, Import, JsonWebKeySet},
+    api::{IMPORT_LABEL, Import},
     jwk::Jwk,
     lifecycle::{self, Desired, SecretContent, Source, SourceKey, SourceState},
 };
@@ -20,11 +20,6 @@ pub(super) async fn observe(desired: &Desired, pass: &Pass<'_>) -> BTreeMap<Stri
         states.insert(name.to_owned(), look(desired, name, import, pass).await);
     }
     states
-}
-
-/// Whether a resource imports from the Secret of this name.
-pub(super) fn reads(resource: &JsonWebKeySet, secret: &str) -> bool {
-    resource.spec.keys.iter().filter_map(|entry| entry.import.as_ref()).any(|import| import.secret_ref.name == secret)
 }
 
 fn imports(desired: &Desired) -> impl Iterator<Item = (&str, &Import)> {

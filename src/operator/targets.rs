@@ -1,6 +1,9 @@
 //! Reading and writing targets: ConfigMaps and Secrets, each only if this resource controls it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use k8s_openapi::{
     ByteString,
@@ -20,6 +23,7 @@ use zeroize::Zeroize as _;
 use super::{
     context::Context,
     error::PassError,
+    index::Controller,
     kubernetes::{call, call_secret},
     metadata,
     repeats::Wrong,
@@ -109,17 +113,15 @@ pub(super) async fn observe(resource: &JsonWebKeySet, id: &TargetId, cx: &Contex
 pub(super) fn owned(resource: &JsonWebKeySet, cx: &Context) -> Vec<TargetId> {
     let uid = resource.uid().unwrap_or_default();
     cx.memory.targets(&uid).unwrap_or_else(|| {
-        let config_maps = watched(&cx.config_maps, TargetKind::ConfigMap, &uid);
-        config_maps.chain(watched(&cx.secrets, TargetKind::Secret, &uid)).collect()
+        let owner = Controller::of(&uid);
+        let config_maps = watched(&cx.config_map_index.all(&owner, &cx.config_maps), TargetKind::ConfigMap, &uid);
+        config_maps.into_iter().chain(watched(&cx.secret_index.all(&owner, &cx.secrets), TargetKind::Secret, &uid)).collect()
     })
 }
 
-fn watched<K: TargetObject>(store: &Store<PartialObjectMeta<K>>, kind: TargetKind, owner: &str) -> impl Iterator<Item = TargetId>
-where
-    PartialObjectMeta<K>: reflector::Lookup<DynamicType = ()>,
-{
-    let objects = store.state_filter(|object| is_controlled_by(&object.metadata, owner));
-    objects.into_iter().map(move |object| TargetId { kind, namespace: object.namespace().unwrap_or_default(), name: object.name_any() })
+fn watched<K: TargetObject>(found: &[Arc<PartialObjectMeta<K>>], kind: TargetKind, owner: &str) -> Vec<TargetId> {
+    let owned = found.iter().filter(|object| is_controlled_by(&object.metadata, owner));
+    owned.map(|object| TargetId { kind, namespace: object.namespace().unwrap_or_default(), name: object.name_any() }).collect()
 }
 
 /// What is where the target should be, read in any case and not remembered.

@@ -14,7 +14,7 @@ use kube::{
     },
 };
 
-use super::{claims, context::Context, credentials, sources, targets};
+use super::{claims, context::Context, credentials, index::SetTerm, targets};
 use crate::{
     api::{AdminApi, CaRefKind, JsonWebKeySet, TargetKind},
     lifecycle::{TargetId, claim},
@@ -82,15 +82,14 @@ pub(super) fn rivals_of(
 
 /// The sets of a namespace, whose labels may decide what they may reach.
 pub(super) fn inhabitants(cx: Arc<Context>) -> impl Fn(PartialObjectMeta<Namespace>) -> Vec<ObjectRef<DeserializeGuard<JsonWebKeySet>>> {
-    move |namespace| disturbed(cx.sets.state_filter(|set| set.namespace() == namespace.metadata.name), &cx)
+    move |namespace| disturbed(cx.set_index.of_namespace(&SetTerm::InNamespace, &namespace.name_any(), &cx.sets), &cx)
 }
 
 /// The sets that import a key from a Secret.
 pub(super) fn importers(cx: Arc<Context>) -> impl Fn(PartialObjectMeta<Secret>) -> Vec<ObjectRef<DeserializeGuard<JsonWebKeySet>>> {
     move |secret| {
-        let name = secret.metadata.name.clone().unwrap_or_default();
-        let reads = |set: &JsonWebKeySet| sources::reads(set, &name);
-        disturbed(cx.sets.state_filter(|set| set.namespace() == secret.metadata.namespace && set.0.as_ref().is_ok_and(reads)), &cx)
+        let term = SetTerm::Imports(secret.name_any().into());
+        disturbed(cx.set_index.of_namespace(&term, &secret.namespace().unwrap_or_default(), &cx.sets), &cx)
     }
 }
 

@@ -16,6 +16,7 @@ use super::{
     admission::{self, Watched},
     context::Context,
     error::PassError,
+    index::SetTerm,
     kubernetes::call,
     metadata, report, watch,
 };
@@ -78,7 +79,8 @@ pub(super) fn claim(invalid: &InvalidObject, cx: &Context) -> Option<Arc<JsonWeb
 
 /// Whether there is an unparsable resource that was not looked at yet.
 pub(super) fn is_claim_unknown(cx: &Context) -> bool {
-    cx.sets.find(|other| other.0.as_ref().is_err_and(|invalid| claim(invalid, cx).is_none())).is_some()
+    let unreadable = cx.set_index.all(&SetTerm::Unreadable, &cx.sets);
+    unreadable.iter().any(|other| other.0.as_ref().is_err_and(|invalid| claim(invalid, cx).is_none()))
 }
 
 /// As much of a resource as says which set it owns. What cannot be read of it is taken for a claim.
