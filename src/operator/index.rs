@@ -74,23 +74,19 @@ where
 
     /// The objects of a namespace that match a term.
     pub(super) fn of_namespace(&self, term: &T, namespace: &str, store: &Store<K>) -> Vec<Arc<K>> {
-        let keys: Vec<_> = {
-            let entries = self.lock();
-            let first = (term.clone(), (namespace.into(), Box::default()));
-            let found = entries.range(first..).take_while(|(other, (within, _))| other == term && **within == *namespace);
-            found.map(|(_, key)| key.clone()).collect()
-        };
-        keys.iter().filter_map(|key| get(key, store)).collect()
+        self.matching(term, (namespace.into(), Box::default()), |(within, _)| **within == *namespace, store)
     }
 
     /// The objects that match a term, wherever they are.
     pub(super) fn all(&self, term: &T, store: &Store<K>) -> Vec<Arc<K>> {
-        let keys: Vec<_> = {
-            let entries = self.lock();
-            let found = entries.range((term.clone(), ObjectKey::default())..).take_while(|(other, _)| other == term);
-            found.map(|(_, key)| key.clone()).collect()
-        };
-        keys.iter().filter_map(|key| get(key, store)).collect()
+        self.matching(term, ObjectKey::default(), |_| true, store)
+    }
+
+    /// Those that match a term, from the first key on for as long as the keys are meant.
+    fn matching(&self, term: &T, first: ObjectKey, is_meant: impl Fn(&ObjectKey) -> bool, store: &Store<K>) -> Vec<Arc<K>> {
+        let entries = self.lock();
+        let found = entries.range((term.clone(), first)..).take_while(|(other, key)| other == term && is_meant(key));
+        found.filter_map(|(_, key)| get(key, store)).collect()
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeSet<(T, ObjectKey)>> {
@@ -107,7 +103,7 @@ impl Index<Watched, SetTerm> {
         })
     }
 
-    /// The resources that could name a set by any AdminApi, and those of which nobody knows.
+    /// The resources that could name a set by any AdminApi, and those that cannot be read, which may name any.
     pub(super) fn could_name(&self, set: &str, store: &Store<Watched>) -> Vec<Arc<Watched>> {
         let set = set.to_ascii_lowercase();
         let mut found = self.all(&SetTerm::Names(set.as_str().into()), store);
