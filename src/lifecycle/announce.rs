@@ -5,10 +5,11 @@ use jiff::Timestamp;
 
 use super::{
     desired::Entry,
-    plan::{Assessor, Rank, Severity, Trouble},
+    findings::{Severity, Trouble},
+    plan::{Assessor, Rank},
+    publication::{TargetId, target_without},
     record::KeyRecord,
     step::{PutCause, Step},
-    target::TargetState,
 };
 use crate::api::{KeyState, Reason};
 use crate::jwk::{PublicJwk, Thumbprint};
@@ -50,8 +51,13 @@ impl Assessor<'_> {
         record.thumbprint.clone_from(&candidate.thumbprint);
         record.jwk.clone_from(&candidate.public);
         record.retired_at = None;
-        if matches!(record.state, KeyState::Planned | KeyState::Active) && self.kept_staged.contains(kid) {
-            record.state = KeyState::Staged;
+        if self.kept_staged.contains(kid) {
+            record.state = match record.state {
+                KeyState::Planned => KeyState::Staged,
+                // Verifiers know what signed, or is in the set.
+                KeyState::Active => KeyState::Announced,
+                state => state,
+            };
         }
         self.explained.insert(kid.to_owned());
         if candidate.is_emergency {
@@ -89,7 +95,10 @@ impl Assessor<'_> {
     /// The public half is in the set: counts the time since the targets hold it as well.
     fn activate_when_announced(&mut self, candidate: Candidate<'_>) {
         let timed = self.timed();
-        let lacking = candidate.thumbprint.as_ref().and_then(|thumbprint| self.target_without(candidate.kid, thumbprint));
+        let lacking = candidate
+            .thumbprint
+            .as_ref()
+            .and_then(|thumbprint| target_without(&self.desired.publication, &self.seen.local, candidate.kid, thumbprint));
         let Some(record) = self.record.keys.get_mut(candidate.kid) else { return };
         record.state = KeyState::Announced;
         if let Some(target) = lacking {
@@ -120,25 +129,7 @@ impl Assessor<'_> {
         }
     }
 
-    /// The first target that verifiers may have read and that does not hold this key. One that was never written counts for nothing: its first
-    /// document holds what is announced.
-    fn target_without(&self, kid: &str, thumbprint: &Thumbprint) -> Option<String> {
-        let holds = |id| {
-            let published = self.documents.get(id).and_then(|document| document.get(kid));
-            published.is_some_and(|public| public.thumbprint().as_ref() == Ok(thumbprint))
-        };
-        self.desired.targets.iter().map(|target| &target.id).find_map(|id| {
-            let was_written = self.seen.record.targets.contains(id);
-            let lacks = match self.seen.targets.get(id) {
-                Some(TargetState::Held(_) | TargetState::Failed { last: Some(_), .. }) => !holds(id),
-                Some(TargetState::Absent | TargetState::Foreign | TargetState::Failed { last: None, .. }) => was_written,
-                None => false,
-            };
-            lacks.then(|| id.to_string())
-        })
-    }
-
-    fn blocked_by_target(&mut self, kid: &str, target: &str) {
+    fn blocked_by_target(&mut self, kid: &str, target: &TargetId) {
         let message = format!(
             "kid {kid} shall sign, but {target} does not hold its public half: it signs when every target has held it for prepublish"
         );

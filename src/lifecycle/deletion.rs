@@ -76,8 +76,12 @@ fn slot_of(desired: &Desired, kid: &str) -> Option<Slot> {
 
 fn is_own(desired: &Desired, seen: &Observed, key: &Jwk) -> bool {
     let Some(kid) = key.kid() else { return false };
-    let is_recorded =
-        seen.record.keys.get(kid).is_some_and(|record| record.state != KeyState::Unmanaged && record.thumbprint == key.public_thumbprint());
+    let is_recorded = seen
+        .local
+        .record
+        .keys
+        .get(kid)
+        .is_some_and(|record| record.state != KeyState::Unmanaged && record.thumbprint == key.public_thumbprint());
     // Where another namespace may write the set, its keys may be there.
     let is_generated = slot_of(desired, kid).is_some_and(|slot| desired.is_exclusive || slot == Slot::at(desired.created));
     is_generated || desired.supplies(key) || seen.source_supplies(key) || is_recorded

@@ -8,17 +8,13 @@ use kube::ResourceExt as _;
 use super::{
     access::{self, Grant, Labels},
     kid,
-    target::TargetId,
+    publication::{PrivateKeys, Wanted},
     timing::{RotateAt, Timing, asked_rotation, timing},
 };
 use crate::api::{
-    AdminApiSpec, Algorithm, DeletionPolicy, Generate, Import, JsonWebKeySet, KeySource, KeyUse, Mode, PrivateLayout, PublicKey,
-    PublishTarget, Reason, TargetContentKind, TargetKind, UnmanagedKeys,
+    AdminApiSpec, Algorithm, DeletionPolicy, Generate, Import, JsonWebKeySet, KeySource, KeyUse, Mode, PublicKey, Reason, UnmanagedKeys,
 };
 use crate::jwk::{Jwk, PublicJwk, Thumbprint};
-
-/// The data key of a target that names none.
-const DEFAULT_DATA_KEY: &str = "jwks.json";
 
 /// A resource that may be acted on: its set is granted and its keys can exist.
 #[derive(Clone, Debug)]
@@ -47,10 +43,8 @@ pub struct Desired {
     pub mode: Mode,
     /// Whether no other namespace may write the set, so that every generated kid in it is of this namespace.
     pub is_exclusive: bool,
-    /// Where the keys are published.
-    pub targets: Vec<Target>,
-    /// The targets that shall hold private keys, which the AdminApi does not grant: they are removed.
-    pub withheld: Vec<TargetId>,
+    /// What is published, and where.
+    pub publication: Wanted,
     /// The kids that leave set and targets at once.
     pub revoked: BTreeSet<String>,
     /// When somebody asks for another key in the place of each generated one.
@@ -101,19 +95,6 @@ pub enum Source {
         /// Its thumbprint.
         thumbprint: Thumbprint,
     },
-}
-
-/// One object that holds the keys.
-#[derive(Clone, Debug)]
-pub struct Target {
-    /// Which object.
-    pub id: TargetId,
-    /// Its data key.
-    pub data_key: String,
-    /// In which layout it holds private keys; `None` for the public halves alone.
-    pub private: Option<PrivateLayout>,
-    /// What `publish` asks for besides.
-    pub asked: PublishTarget,
 }
 
 /// Why a resource is not acted on. Nothing changes, remotely or in targets, until the resource or the AdminApi does.
@@ -175,14 +156,15 @@ pub fn validate(resource: &JsonWebKeySet, api: &AdminApiSpec, labels: Option<&La
         Some(name) => Some(name.clone()),
         None => entries.iter().find(|entry| !matches!(entry.source, Source::Public { .. })).map(|entry| entry.name.clone()),
     };
-    let mut targets = targets(resource, &namespace);
+    let private_keys = if grant.private_export { PrivateKeys::Granted } else { PrivateKeys::Denied };
+    let publication = Wanted::of(resource, &set, private_keys, &entries);
     if !deleting {
-        targets.iter().try_for_each(|target| require_object_name(&target.id.name))?;
+        let named = publication.targets.iter().map(|target| &target.id).chain(&publication.withheld);
+        named.into_iter().try_for_each(|id| require_object_name(&id.name))?;
     }
-    let withheld = targets.extract_if(.., |target| target.private.is_some() && !grant.private_export).map(|target| target.id).collect();
     Ok(Desired {
         is_exclusive: access::is_exclusive(api, &namespace, &set),
-        withheld,
+        publication,
         name: resource.name_any(),
         created: resource.metadata.creation_timestamp.as_ref().map_or(Timestamp::UNIX_EPOCH, |time| time.0),
         generation: resource.metadata.generation.unwrap_or_default(),
@@ -192,7 +174,6 @@ pub fn validate(resource: &JsonWebKeySet, api: &AdminApiSpec, labels: Option<&La
         unmanaged_keys: spec.unmanaged_keys.unwrap_or_default(),
         deletion_policy: spec.deletion_policy,
         mode: spec.mode.unwrap_or_default(),
-        targets,
         revoked: spec.revoke.iter().cloned().collect(),
         rotate_at: asked_rotation(resource),
         min_rotation_interval: super::limits::min_rotation_interval(api),
@@ -266,12 +247,15 @@ fn imported(set: &str, name: &str, import: &Import) -> Result<Source, Refusal> {
 /// The name of an object becomes part of an address: with a slash it would be that of another object, perhaps of another namespace. The
 /// schema refuses it; this holds for what was stored before there was a rule.
 fn require_object_name(name: &str) -> Result<(), Refusal> {
+    let refusal = || Refusal::new(Reason::InvalidSpec, format!("{} cannot be the name of an object", name.escape_debug()));
+    if is_object_name(name) { Ok(()) } else { Err(refusal()) }
+}
+
+/// Whether a name leads to one object and no other.
+pub(super) fn is_object_name(name: &str) -> bool {
     let is_inner = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-' || byte == b'.';
     let is_end = |byte: Option<u8>| byte.is_some_and(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit());
-    if name.bytes().all(is_inner) && is_end(name.bytes().next()) && is_end(name.bytes().next_back()) {
-        return Ok(());
-    }
-    Err(Refusal::new(Reason::InvalidSpec, format!("{} cannot be the name of an object", name.escape_debug())))
+    name.bytes().all(is_inner) && is_end(name.bytes().next()) && is_end(name.bytes().next_back())
 }
 
 /// Hydra signs with the first private key whatever its use, and one symmetric key makes its /.well-known/jwks.json fail for everybody.
@@ -312,30 +296,6 @@ fn public(set: &str, name: &str, key: &PublicKey) -> Result<Source, Refusal> {
     let thumbprint = jwk.thumbprint().map_err(|error| invalid(error.to_string()))?;
     let public = jwk.public_half().ok_or_else(|| invalid("kty oct has no public half".into()))?;
     Ok(Source::Public { key: Box::new(public), kid, thumbprint })
-}
-
-fn targets(resource: &JsonWebKeySet, namespace: &str) -> Vec<Target> {
-    let target = |kind, name: String, data_key: &Option<String>, asked: &PublishTarget| Target {
-        id: TargetId { kind, namespace: namespace.to_owned(), name },
-        data_key: data_key.clone().unwrap_or_else(|| DEFAULT_DATA_KEY.to_owned()),
-        private: asked
-            .secret
-            .as_ref()
-            .filter(|secret| secret.content == Some(TargetContentKind::Private))
-            .map(|secret| secret.layout.unwrap_or_default()),
-        asked: asked.clone(),
-    };
-    match &resource.spec.publish {
-        None => vec![target(TargetKind::ConfigMap, format!("{}-jwks", resource.name_any()), &None, &PublishTarget::default())],
-        Some(asked) => asked
-            .iter()
-            .filter_map(|asked| match (&asked.config_map, &asked.secret) {
-                (Some(map), _) => Some(target(TargetKind::ConfigMap, map.name.clone(), &map.key, asked)),
-                (None, Some(secret)) => Some(target(TargetKind::Secret, secret.name.clone(), &secret.key, asked)),
-                (None, None) => None,
-            })
-            .collect(),
-    }
 }
 
 #[cfg(test)]

@@ -3,8 +3,9 @@
 use super::{
     announce::Candidate,
     desired::{Entry, Source},
+    findings::{Severity, Trouble},
     kid,
-    plan::{Assessor, Rank, Severity, Trouble},
+    plan::{Assessor, Rank},
     record::KeyRecord,
     source::{SourceKey, SourceState, can_be_announced},
     step::{PutCause, Step},

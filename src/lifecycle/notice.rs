@@ -1,6 +1,9 @@
 //! What is worth an event: steps, as a person wants to hear of them.
 
-use super::step::{CreateCause, DeleteCause, Place, PutCause, Step};
+use super::{
+    publication::TargetStep,
+    step::{CreateCause, DeleteCause, Place, PutCause, Step},
+};
 use crate::api::Reason;
 
 /// Something that happened to a set.
@@ -58,7 +61,7 @@ pub fn notice(step: &Step) -> Option<Notice> {
         Step::DeleteKey { kid, cause: DeleteCause::Expired, .. } => (Reason::KeyRemoved, vec![kid.clone()]),
         Step::DeleteKey { kid, cause: DeleteCause::Revoked, .. } => (Reason::KeyRevoked, vec![kid.clone()]),
         Step::TellUnmanagedLeave { kids } => (Reason::UnmanagedKeysLeave, kids.clone()),
-        Step::WriteTarget { content, replaces, .. }
+        Step::Target(TargetStep::Write { content, replaces, .. })
             if content.is_private() && !replaces.as_ref().is_some_and(|replaced| replaced.content.is_private()) =>
         {
             (Reason::PrivateKeysExported, content.private_kids())
@@ -72,8 +75,7 @@ pub fn notice(step: &Step) -> Option<Notice> {
         | Step::ReadLive
         | Step::ReadStaged
         | Step::Wait { .. }
-        | Step::WriteTarget { .. }
-        | Step::RemoveTarget { .. } => return None,
+        | Step::Target(_) => return None,
     };
     Some(Notice { reason, kids })
 }

@@ -5,11 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::{SignedDuration, Timestamp};
 
 use super::{
+    publication::{Local, TargetId, TargetState},
     record::{KeyRecord, Record},
     refusal::RefusedWrite,
     source::{SourceKey, SourceState},
     step::Place,
-    target::{HeldTarget, TargetId, TargetState},
 };
 use crate::api::KeyState;
 use crate::jwk::{Jwk, JwkSet};
@@ -43,12 +43,8 @@ pub struct Observed {
     pub removed: BTreeSet<String>,
     /// What the admin API refused in this pass, and how.
     pub refused: BTreeMap<RefusedWrite, String>,
-    /// What the status in the API server remembers.
-    pub stored: Record,
-    /// What this pass remembers; equal to `stored` at its start.
-    pub record: Record,
-    /// The targets of the spec, and those that the status names.
-    pub targets: BTreeMap<TargetId, TargetState>,
+    /// What is known without the admin API: the record and the targets.
+    pub local: Local,
     /// Whether the resource holds the operator's finalizer.
     pub finalizer: bool,
     /// Whether it did not when the pass began, so that no earlier pass can have written anything.
@@ -75,8 +71,8 @@ pub struct Observed {
 }
 
 impl Observed {
-    /// The first observation of a pass: the record as it is stored, everything else still to be filled in.
-    pub fn new(stored: Record) -> Self {
+    /// The first observation of a pass: the record and the targets, everything else still to be filled in.
+    pub fn new(local: Local) -> Self {
         Self {
             live: JwkSet::default(),
             live_read_at: None,
@@ -84,13 +80,11 @@ impl Observed {
             staged: None,
             staged_read_at: None,
             sources: BTreeMap::new(),
-            is_opaque: stored.is_opaque,
+            is_opaque: local.stored.is_opaque,
             told: BTreeSet::new(),
             removed: BTreeSet::new(),
             refused: BTreeMap::new(),
-            record: stored.clone(),
-            stored,
-            targets: BTreeMap::new(),
+            local,
             finalizer: false,
             is_first_look: false,
             answered_since: Timestamp::MAX,
@@ -133,7 +127,7 @@ impl Observed {
         let is_there = |kid: &str| self.live.key(kid).is_some() || self.staged_keys().iter().any(|key| key.kid() == Some(kid));
         let is_unseen =
             |(kid, key): (&String, &KeyRecord)| key.state == KeyState::Planned && !self.reserved.contains(kid) && !is_there(kid);
-        self.stored.is_empty() || self.stored.keys.iter().any(is_unseen)
+        self.local.stored.is_empty() || self.local.stored.keys.iter().any(is_unseen)
     }
 
     /// Whether the live set was read right before now.
@@ -168,18 +162,9 @@ impl Observed {
         self.private_keys().next().and_then(Jwk::kid)
     }
 
-    /// The object behind a target, if it is ours: as it is, or as it was before a write of it failed.
-    pub fn held(&self, id: &TargetId) -> Option<&HeldTarget> {
-        match self.targets.get(id)? {
-            TargetState::Held(held) => Some(held),
-            TargetState::Failed { last, .. } => last.as_deref(),
-            TargetState::Absent | TargetState::Foreign => None,
-        }
-    }
-
     /// Whether a target could not be written in this pass, or a key was refused, so that it should be tried again soon.
     pub fn has_failures(&self) -> bool {
-        !self.refused.is_empty() || self.targets.values().any(|state| matches!(state, TargetState::Failed { .. }))
+        !self.refused.is_empty() || self.local.has_failures()
     }
 
     /// Folds in a reading of the live set at `now`, with the server's own time if it told it.
@@ -274,14 +259,13 @@ impl Observed {
     pub fn record_was_stored(&mut self, record: Record) {
         let planned = record.keys.iter().filter(|(_, key)| key.state == KeyState::Planned).map(|(kid, _)| kid.clone());
         self.reserved.extend(planned);
-        self.record = record.clone();
-        self.stored = record;
+        self.local.record_was_stored(record);
         self.live_read_at = None;
     }
 
     /// Folds in what is where a target was written or removed.
     pub fn target_was_written(&mut self, id: TargetId, state: TargetState) {
-        self.targets.insert(id, state);
+        self.local.target_was_written(id, state);
         self.live_read_at = None;
     }
 

@@ -8,15 +8,18 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::{SignedDuration, Timestamp};
 
 use super::{
-    Desired, Observed, deletion,
+    Desired, Observed,
+    ahead::{holds_outdated_time, must_be_stored_ahead, shows_unstored},
+    deletion,
+    findings::{Severity, Trouble},
     kid::{self, Slot},
     late, limitation,
-    record::{KeyRecord, Record},
+    publication::{self, Shown, Source},
+    record::Record,
     step::{DeleteCause, Place, PutCause, Step},
-    target::TargetId,
 };
-use crate::api::{Mode, Origin, Reason};
-use crate::jwk::PublicJwk;
+use crate::api::{KeyState, Mode, Origin, Reason};
+use crate::jwk::{Jwk, PublicJwk};
 
 /// Two private keys on MySQL need different whole seconds in their `created_at`.
 const PRIVATE_WRITE_PAUSE: SignedDuration = SignedDuration::from_millis(1100);
@@ -48,30 +51,6 @@ pub(super) enum Rank {
     Remove,
 }
 
-/// Something that stands in the way of the plan, for the conditions.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Trouble {
-    /// The reason.
-    pub reason: Reason,
-    /// What is wrong, with which set and kid, and what to do.
-    pub message: String,
-    /// How bad it is.
-    pub severity: Severity,
-    /// Whether it concerns the targets and not the remote set.
-    pub publication: bool,
-}
-
-/// How bad a trouble is, mildest first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Severity {
-    /// The plan is carried out all the same; the user should know.
-    Notice,
-    /// It goes on by itself.
-    Waiting,
-    /// Somebody has to act before it can go on.
-    Stalled,
-}
-
 /// The result of one look at everything.
 #[derive(Clone, Debug)]
 pub struct Assessment {
@@ -100,11 +79,8 @@ pub(super) struct Assessor<'world> {
     /// What the operator's own targets publish and may be believed: whoever may change a target must not put a key into the set by it, so that
     /// nothing but what the status planned or recorded is read back, unless the status was lost.
     pub(super) remembered: BTreeMap<String, PublicJwk>,
-    /// What each of the operator's own targets publishes.
-    pub(super) documents: BTreeMap<TargetId, BTreeMap<String, PublicJwk>>,
     /// All kids that the operator's own targets hold, also those that could not be written in this pass.
     pub(super) held_kids: BTreeSet<String>,
-    pub(super) published: BTreeMap<String, PublicJwk>,
     /// Own kids whose live material is not what was recorded: somebody else put it there.
     pub(super) replaced: BTreeSet<String>,
     /// Kids that an entry of the spec names, or that are to be made for one.
@@ -155,14 +131,14 @@ impl Assessor<'_> {
 /// Whether the resource is in its very first pass, where kids follow from its creation and nothing needs to be stored ahead: it has no status,
 /// and had no finalizer, without which nothing is ever written for it.
 pub(super) fn is_first_pass(seen: &Observed) -> bool {
-    seen.is_first_look && seen.stored.is_empty()
+    seen.is_first_look && seen.local.stored.is_empty()
 }
 
 /// Who made the set, as far as it can be known: from the record; else the set is the operator's if it is not there yet, or if every key in it
 /// carries the slot that this resource's first pass gives.
 pub(super) fn origin(desired: &Desired, seen: &Observed) -> Origin {
     let first_slot = Slot::at(desired.created);
-    seen.record.origin.unwrap_or_else(|| {
+    seen.local.record.origin.unwrap_or_else(|| {
         let is_ours =
             |kid: Option<&str>| kid.and_then(|kid| kid::parse_generated(&desired.set, kid)).is_some_and(|(_, slot)| slot == first_slot);
         if seen.live.keys.iter().all(|key| is_ours(key.kid())) { Origin::Created } else { Origin::Found }
@@ -171,23 +147,20 @@ pub(super) fn origin(desired: &Desired, seen: &Observed) -> Origin {
 
 /// Looks at everything at once.
 pub fn assess(desired: &Desired, seen: &Observed, now: Timestamp) -> Assessment {
-    let documents: BTreeMap<TargetId, BTreeMap<String, PublicJwk>> =
-        seen.targets.keys().filter_map(|id| Some((id.clone(), seen.held(id)?.content.published()))).collect();
-    let mut remembered: BTreeMap<String, PublicJwk> = documents.values().flatten().map(|(kid, key)| (kid.clone(), key.clone())).collect();
+    let held = seen.local.targets.keys().filter_map(|id| seen.local.held(id));
+    let mut remembered: BTreeMap<String, PublicJwk> = held.flat_map(|held| held.content.published()).collect();
     let held_kids = remembered.keys().cloned().collect();
     remembered.retain(|kid, _| !desired.revoked.contains(kid));
-    if !seen.stored.is_empty() {
-        remembered.retain(|kid, _| seen.stored.keys.contains_key(kid));
+    if !seen.local.stored.is_empty() {
+        remembered.retain(|kid, _| seen.local.stored.keys.contains_key(kid));
     }
     let mut look = Assessor {
         desired,
         seen,
         now,
-        record: seen.record.clone(),
+        record: seen.local.record.clone(),
         remembered,
-        documents,
         held_kids,
-        published: BTreeMap::new(),
         replaced: BTreeSet::new(),
         explained: BTreeSet::new(),
         expired: BTreeSet::new(),
@@ -202,6 +175,7 @@ pub fn assess(desired: &Desired, seen: &Observed, now: Timestamp) -> Assessment 
     };
     look.record.origin = Some(origin(desired, seen));
     look.recognise();
+    let recognised = look.record.clone();
     look.mark_revoked();
     look.supply();
     look.restore_signer();
@@ -212,24 +186,37 @@ pub fn assess(desired: &Desired, seen: &Observed, now: Timestamp) -> Assessment 
     look.report_refusals();
     look.refuse_opaque_keys();
     if desired.mode == Mode::Observe {
-        look.only_observe();
+        look.only_observe(recognised);
     }
-    look.publish();
-    look.forget();
-    look.finish()
+    let published = look.publish();
+    look.forget(&published);
+    look.finish(published)
 }
 
 impl Assessor<'_> {
     /// Keeps of a full look only what an observer may do: tell that the set differs, and publish what is there, together with what was the
-    /// operator's own before it was made an observer.
-    fn only_observe(&mut self) {
+    /// operator's own before it was made an observer. `recognised` is the record of what is there.
+    fn only_observe(&mut self, recognised: Record) {
         let due = self.steps.len();
         self.steps.clear();
-        self.expired.clear();
+        let expired = std::mem::take(&mut self.expired);
         self.due = None;
         self.next_rotation = None;
-        self.record = self.seen.record.clone();
-        self.published.retain(|kid, _| self.seen.record.keys.contains_key(kid));
+        let looked = std::mem::replace(&mut self.record, self.seen.local.record.clone());
+        // What vanished leaves: at once if the set was never this resource's to write, else as it would if it still were.
+        let was_own = self.record.origin.is_some();
+        self.record.keys.retain(|kid, key| was_own && key.state != KeyState::Unmanaged && !expired.contains(kid));
+        for (kid, key) in looked.keys.into_iter().filter(|(_, key)| key.state == KeyState::Retired) {
+            if let Some(known) = self.record.keys.get_mut(&kid) {
+                *known = key;
+            }
+        }
+        for (kid, mut key) in recognised.keys.into_iter().filter(|(kid, _)| self.seen.live.key(kid).is_some()) {
+            if key.state == KeyState::Revoked {
+                key.state = KeyState::Announced;
+            }
+            self.record.keys.insert(kid, key);
+        }
         if due > 0 {
             let message = format!("set {} is not as the spec says ({due} changes are due), and mode is Observe", self.desired.set);
             self.stalled(Reason::DriftObserved, message);
@@ -242,7 +229,7 @@ impl Assessor<'_> {
             self.steps.clear();
             self.due = None;
             self.next_rotation = None;
-            self.record.keys.retain(|kid, _| self.seen.record.keys.contains_key(kid) || self.seen.live.key(kid).is_some());
+            self.record.keys.retain(|kid, _| self.seen.local.record.keys.contains_key(kid) || self.seen.live.key(kid).is_some());
             self.stalled(
                 Reason::OpaqueKeys,
                 format!(
@@ -253,7 +240,26 @@ impl Assessor<'_> {
         }
     }
 
-    fn finish(mut self) -> Assessment {
+    /// Decides what the targets hold. Answers what is published.
+    fn publish(&mut self) -> BTreeMap<String, PublicJwk> {
+        let public = publication::published(&self.record, &self.desired.revoked, &self.expired);
+        let shown = Shown { public, source: Source::Set(self.exported()), withdrawal: self.withdrawal() };
+        let published = publication::publish(&self.desired.publication, &shown, &self.record, &self.seen.local);
+        let public = shown.public;
+        self.steps.extend(published.steps.into_iter().map(|(rank, step)| (rank, Step::Target(step))));
+        self.troubles.extend(published.troubles);
+        self.record.targets = published.written;
+        public
+    }
+
+    /// The private keys of the set that may be exported where it is granted, as they stand there: the signer first. What somebody else put
+    /// under an own kid is none of them.
+    fn exported(&self) -> Vec<&Jwk> {
+        let leaves = |kid: &str| self.replaced.contains(kid) || self.expired.contains(kid) || self.desired.revoked.contains(kid);
+        self.seen.private_keys().filter(|key| key.kid().is_some_and(|kid| !leaves(kid))).collect()
+    }
+
+    pub(super) fn finish(mut self, published: BTreeMap<String, PublicJwk>) -> Assessment {
         if !self.seen.trusts_clock() {
             // Without the figure, which would make a new status of each look.
             let message = "the clocks of the operator and the admin API differ by more than a minute: nothing is timed until they agree";
@@ -263,7 +269,7 @@ impl Assessor<'_> {
         let steps = self.steps.into_iter().map(|(_, step)| step).collect();
         Assessment {
             record: self.record,
-            published: self.published,
+            published,
             steps,
             troubles: self.troubles,
             due: self.due,
@@ -295,7 +301,10 @@ pub fn next(desired: &Desired, seen: &Observed, now: Timestamp) -> Option<Step> 
         let is_order_open = seen.order_is_unread && seen.private_keys().nth(1).is_some();
         return is_order_open.then_some(Step::ReadLive);
     };
-    if holds_outdated_time(&seen.stored, &assessment.record) || must_be_stored_ahead(desired, seen, &assessment.record, &step) {
+    if holds_outdated_time(&seen.local.stored, &assessment.record)
+        || must_be_stored_ahead(desired, seen, &assessment.record, &step)
+        || shows_unstored(&seen.local.stored, &assessment.record, &step)
+    {
         return Some(Step::StoreRecord(Box::new(assessment.record)));
     }
     Some(guarded(seen, step, now))
@@ -306,23 +315,15 @@ fn needs_staged(step: &Step) -> bool {
     matches!(step, Step::CreateKey { place: Place::Staged, .. } | Step::CreateSymmetricKey { place: Place::Staged, .. })
 }
 
-/// Whether the status tells of an announcement that is not there any more, or of the retirement of a key that may have signed since. It must
-/// not, before that is repaired: after it, and after a crash, the time in between would count.
-fn holds_outdated_time(stored: &Record, record: &Record) -> bool {
-    stored.keys.iter().any(|(kid, key)| {
-        let is_outdated = |now: &KeyRecord| {
-            (key.announced_at.is_some() && now.announced_at.is_none()) || (key.retired_at.is_some() && now.retired_at.is_none())
-        };
-        record.keys.get(kid).is_some_and(is_outdated)
-    })
-}
-
 /// The next write of a target, when a remote step has failed and the others shall not wait for it.
 pub fn next_publication(desired: &Desired, seen: &Observed, now: Timestamp) -> Option<Step> {
     if desired.deleting {
         return None;
     }
-    assess(desired, seen, now).steps.into_iter().find(|step| matches!(step, Step::WriteTarget { .. } | Step::RemoveTarget { .. }))
+    let assessment = assess(desired, seen, now);
+    let step = assessment.steps.into_iter().find(|step| matches!(step, Step::Target(_)))?;
+    let is_ahead = shows_unstored(&seen.local.stored, &assessment.record, &step);
+    Some(if is_ahead { Step::StoreRecord(Box::new(assessment.record)) } else { step })
 }
 
 /// A step, or what must come right before it: a pause between two private keys, a reading of what the write goes by.
@@ -347,28 +348,6 @@ pub(super) fn guarded(seen: &Observed, step: Step, now: Timestamp) -> Step {
         _ if seen.is_fresh(now) => step,
         _ => Step::ReadLive,
     }
-}
-
-/// Whether the status lacks what it must hold before this write: the origin of the set; the kid of a new key, unless it follows from the
-/// resource's creation; kid and thumbprint of a supplied key.
-fn must_be_stored_ahead(desired: &Desired, seen: &Observed, record: &Record, step: &Step) -> bool {
-    let is_unknown = |kid: &str| !seen.stored.keys.contains_key(kid);
-    // A key of somebody who gave it its kid is known by both.
-    let is_other = |kid: &str| {
-        let explicit = kid::parse_generated(&desired.set, kid).is_none();
-        let thumbprint = |record: &Record| record.keys.get(kid).map(|key| key.thumbprint.clone());
-        is_unknown(kid) || (explicit && thumbprint(&seen.stored) != thumbprint(record))
-    };
-    let lacks_key = match step {
-        Step::CreateKey { kid, .. } if is_first_pass(seen) => {
-            return kid::parse_generated(&desired.set, kid).is_none_or(|(_, slot)| slot != Slot::at(desired.created));
-        }
-        Step::CreateKey { kid, .. } | Step::CreateSymmetricKey { kid, .. } => is_unknown(kid),
-        Step::PutKey { key, .. } => key.kid().is_none_or(is_other),
-        Step::ImportKey { key, .. } => is_other(&key.kid),
-        _ => false,
-    };
-    step.writes_remote() && (seen.stored.origin.is_none() || lacks_key)
 }
 
 /// When the resource must be looked at again by itself, besides the resync: something falls due, or late answers are over.

@@ -62,7 +62,7 @@ impl Progress {
 fn subject(step: &Step) -> Option<String> {
     match step {
         Step::StoreRecord(_) | Step::ReadLive | Step::ReadStaged | Step::Wait { .. } => None,
-        Step::WriteTarget { id, .. } | Step::RemoveTarget { id, .. } => Some(id.to_string()),
+        Step::Target(step) => Some(step.id().to_string()),
         Step::TellUnmanagedLeave { kids } => Some(kids.join(" ")),
         _ => Some(step.kid().unwrap_or_default().to_owned()),
     }

@@ -8,18 +8,22 @@ use super::{
     plan::Assessor,
     record::KeyRecord,
 };
-use crate::api::{KeyState, UnmanagedKeys};
-use crate::jwk::Jwk;
+use crate::api::{KeyState, Reason};
+use crate::jwk::{Jwk, PublicJwk};
 
-/// How many unmanaged keys the status lists when they are only kept.
-const LISTED_UNMANAGED: usize = 64;
+/// How many bytes of a status the keys of others may take. etcd takes no object of more than 1.5 MiB, and the own keys have to fit as well.
+const ROOM_FOR_OTHERS: usize = 512 * 1024;
+/// How many bytes of a status a key takes besides its kid and its public half, with what the API server notes of who wrote it.
+const KEY_IN_STATUS: usize = 700;
 
 impl Assessor<'_> {
     /// Brings the record up to date with what is there: a generated kid is always own, an explicit one if it was ours or is what an entry
     /// supplies, and everything else is unmanaged.
     pub(super) fn recognise(&mut self) {
         self.follow_retain();
-        let mut unmanaged = 0;
+        self.forget_absent_others();
+        let mut room = ROOM_FOR_OTHERS;
+        let mut left_out = 0;
         for key in &self.seen.live.keys {
             let Some(kid) = key.kid() else { continue };
             let generated = kid::parse_generated(&self.desired.set, kid);
@@ -32,18 +36,40 @@ impl Assessor<'_> {
             } else if self.is_own_explicit(key, kid) {
                 self.recognise_explicit(key, kid);
             } else {
-                unmanaged += 1;
-                if self.desired.unmanaged_keys == UnmanagedKeys::Delete || unmanaged <= LISTED_UNMANAGED {
-                    self.recognise_unmanaged(key, kid);
-                } else {
-                    self.record.keys.remove(kid);
+                let public = key.public_half();
+                match room.checked_sub(size_in_status(kid, public.as_ref())) {
+                    Some(left) => {
+                        room = left;
+                        self.recognise_unmanaged(key, kid, public);
+                    }
+                    None => {
+                        left_out += 1;
+                        self.record.keys.remove(kid);
+                    }
                 }
             }
+        }
+        if left_out > 0 {
+            self.report_left_out(left_out);
         }
         let slots = self.seen.staged_keys().iter().filter_map(Jwk::kid).chain(self.desired.revoked.iter().map(String::as_str));
         for (name, slot) in slots.filter_map(|kid| kid::parse_generated(&self.desired.set, kid)) {
             self.record.note_slot(name, slot);
         }
+    }
+
+    /// What is not in the set any more is not published for somebody else.
+    fn forget_absent_others(&mut self) {
+        let absent = |(kid, record): &(&String, &mut KeyRecord)| record.state == KeyState::Unmanaged && self.seen.live.key(kid).is_none();
+        self.record.keys.iter_mut().filter(absent).for_each(|(_, record)| record.jwk = None);
+    }
+
+    fn report_left_out(&mut self, count: usize) {
+        let message = format!(
+            "set {} holds more keys of others than a status can hold: {count} of them are not published, and wait until others have left",
+            self.desired.set
+        );
+        self.notice(Reason::KnownLimitation, message);
     }
 
     /// While its entry is there, a key stays for as long as the entry says now; afterwards as it said last.
@@ -71,6 +97,10 @@ impl Assessor<'_> {
             record.thumbprint = remembered.and_then(|key| key.thumbprint().ok());
             record
         });
+        if record.state == KeyState::Unmanaged {
+            // No other namespace may write the set any more, or it was only observed.
+            *record = KeyRecord::new(Some(name), KeyState::Planned);
+        }
         record.retain = retain.unwrap_or(record.retain);
         // Once it was seen, a key without a thumbprint is a symmetric one.
         if record.thumbprint.is_none() && matches!(record.state, KeyState::Planned | KeyState::Staged) {
@@ -132,18 +162,25 @@ impl Assessor<'_> {
         })
     }
 
-    fn recognise_unmanaged(&mut self, key: &Jwk, kid: &str) {
+    fn recognise_unmanaged(&mut self, key: &Jwk, kid: &str, public: Option<PublicJwk>) {
         let record = self.record.keys.entry(kid.to_owned()).or_insert_with(|| KeyRecord::new(None, KeyState::Unmanaged));
         if record.state != KeyState::Unmanaged {
             // Somebody else was faster, or put back what was revoked: the kid is theirs.
             *record = KeyRecord::new(None, KeyState::Unmanaged);
         }
         record.thumbprint = key.public_thumbprint();
+        record.jwk = public;
         // What retires in place stays retired.
         if key.is_private() && key.public_half().is_some() && key.key_use() != Some("enc") {
             record.retired_at = None;
         }
     }
+}
+
+/// How many bytes a key takes in a status.
+fn size_in_status(kid: &str, public: Option<&PublicJwk>) -> usize {
+    let half = public.and_then(|public| serde_json::to_vec(public).ok()).map_or(0, |half| half.len());
+    KEY_IN_STATUS + 2 * kid.len() + half
 }
 
 /// Whether a live key is the one that was recorded under its kid.
@@ -161,6 +198,10 @@ impl KeyRecord {
             // Whoever reads the set does not find the announced key in it.
             self.announced_at = None;
             return Material::Replaced;
+        }
+        if matches!(self.state, KeyState::Planned | KeyState::Staged) {
+            // Whoever reads the set knows it.
+            self.state = KeyState::Announced;
         }
         if key.is_private() {
             let retires_in_place = key.key_use() == Some("enc") || self.jwk.is_none();

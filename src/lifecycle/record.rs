@@ -8,7 +8,7 @@ use std::{
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
-use super::{kid::Slot, target::TargetId};
+use super::{kid::Slot, publication::TargetId};
 use crate::api::{JsonWebKeySetStatus, KeyState, KeyStatus, Origin, Reason};
 use crate::jwk::{PublicJwk, Thumbprint};
 
@@ -90,11 +90,7 @@ impl Record {
             origin: status.origin,
             keys: status.keys.iter().map(|key| (key.kid.clone(), KeyRecord::from_status(key))).collect(),
             slots: status.slots.iter().filter_map(|(name, slot)| Some((name.clone(), Slot::parse(slot)?))).collect(),
-            targets: status
-                .targets
-                .iter()
-                .map(|target| TargetId { kind: target.kind, namespace: target.namespace.clone(), name: target.name.clone() })
-                .collect(),
+            targets: status.targets.iter().map(TargetId::from).collect(),
             handled_rotate_at: status.last_handled_rotate_at.clone(),
             is_opaque: status.conditions.iter().any(|condition| condition.reason == Reason::OpaqueKeys.as_str()),
         }

@@ -175,7 +175,9 @@ impl Assessor<'_> {
             // A key that was made and published before a crash is known to the targets only.
             let is_recorded =
                 self.record.keys.get(&kid).is_some_and(|record| !matches!(record.state, KeyState::Planned | KeyState::Staged));
-            if !is_recorded {
+            let known = self.record.keys.get(&kid).and_then(|record| record.thumbprint.clone());
+            let may_be_it = known.is_none_or(|known| key.thumbprint().as_ref() == Ok(&known));
+            if !is_recorded && may_be_it {
                 let record =
                     KeyRecord { thumbprint: key.thumbprint().ok(), jwk: Some(key), ..KeyRecord::new(Some(&name), KeyState::Retired) };
                 self.record.keys.insert(kid, record);
@@ -197,12 +199,12 @@ impl Assessor<'_> {
             let Some(jwk) = jwk.filter(|jwk| jwk.as_jwk().key_use() != Some("enc")) else { continue };
             if let (Some(now), Some(after)) = (timed, remove_after) {
                 if now >= after {
+                    self.expired.insert(kid);
                     continue;
                 }
                 self.wake_at(after);
             }
             self.add(Rank::Retire, Step::PutKey { key: Box::new(jwk.as_jwk().clone()), cause: PutCause::Drift });
-            self.published.insert(kid, jwk);
         }
     }
 }
@@ -215,7 +217,7 @@ mod tests {
     use crate::{
         api::{AdminApiSpec, JsonWebKeySet},
         jwk::JwkSet,
-        lifecycle::{Observed, Record, SourceState, assess, validate},
+        lifecycle::{Local, Observed, Record, SourceState, assess, validate},
     };
 
     /// What an earlier version imported stops Hydra from signing: another own key signs, and the import is reported.
@@ -256,7 +258,7 @@ mod tests {
             };
             record.keys.insert(key.kid().expect("a kid").to_owned(), known);
         }
-        let mut seen = Observed::new(record);
+        let mut seen = Observed::new(Local::new(record));
         seen.finalizer = true;
         seen.live_was_read(live, None, now);
         seen.sources.insert("legacy".to_owned(), SourceState::Invalid { why: "it is symmetric".to_owned() });

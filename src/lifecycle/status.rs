@@ -1,22 +1,21 @@
 //! What is true, as the user reads it: on every outcome, also when the remote is down.
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 
 use super::{
     Desired, Observed, deletion,
-    desired::{Refusal, set_id},
-    plan::{Assessment, Severity, Trouble, assess},
+    desired::Refusal,
+    findings::{Finding, Severity, Trouble, conditions, finding, is_true},
+    plan::{Assessment, assess},
+    publication::{Local, Published, Target, TargetId, TargetState, Wanted, by_record},
     record::to_seconds,
     step::Step,
-    target::{TargetId, TargetState},
     timing::{RotateAt, asked_rotation},
     transition::trouble,
 };
-use crate::{
-    api::{ConditionType, JsonWebKeySet, JsonWebKeySetStatus, Mode, Reason, TargetStatus},
-    escape::escaped,
-};
+use crate::api::{ConditionType, JsonWebKeySet, JsonWebKeySetStatus, Mode, Reason, TargetStatus};
 
 /// How many kids a status lists.
 const LISTED_KIDS: usize = 64;
@@ -30,6 +29,26 @@ pub enum Outcome {
     Underway,
     /// A look or a step failed.
     Failed(Failure),
+}
+
+/// What a pass saw last.
+#[derive(Clone, Copy, Debug)]
+pub enum Sight<'seen> {
+    /// Nothing: not even the targets could be read.
+    Nothing,
+    /// The targets. The remote set could not be read, or was not asked for.
+    Targets(&'seen Local),
+    /// The remote set, and everything else.
+    Everything(&'seen Observed),
+}
+
+impl<'seen> Sight<'seen> {
+    fn observed(self) -> Option<&'seen Observed> {
+        match self {
+            Self::Everything(seen) => Some(seen),
+            Self::Targets(_) | Self::Nothing => None,
+        }
+    }
 }
 
 /// Why a pass stopped.
@@ -56,28 +75,48 @@ impl Failure {
     }
 }
 
-/// The status of a resource that is not acted on: nothing changed, and why.
-pub fn refused(previous: &JsonWebKeySetStatus, generation: i64, set: &str, refusal: &Refusal, now: Timestamp) -> JsonWebKeySetStatus {
+/// The status of a resource whose remote set is not acted on, and why. `local` is what is published meanwhile.
+pub fn refused(
+    previous: &JsonWebKeySetStatus,
+    generation: i64,
+    refusal: &Refusal,
+    (wanted, local): (&Wanted, &Local),
+    now: Timestamp,
+) -> JsonWebKeySetStatus {
     let mut status = previous.clone();
     status.observed_generation = Some(generation);
-    status.set = Some(set.to_owned());
+    status.set = Some(wanted.set.clone());
+    list_targets(&mut status, local, &by_record(wanted, local, now).written);
     let no = |kind| Finding { kind, holds: false, reason: refusal.reason, message: refusal.message.clone() };
-    let findings = vec![no(ConditionType::Ready), no(ConditionType::Synced), Finding { holds: true, ..no(ConditionType::Stalled) }];
+    let mut findings = vec![no(ConditionType::Ready), no(ConditionType::Synced), Finding { holds: true, ..no(ConditionType::Stalled) }];
+    findings.extend(publication_finding(previous, wanted, local, now));
     status.conditions = conditions(&previous.conditions, findings, &[ConditionType::Published], generation, now);
     status
 }
 
-/// The status of a resource whose AdminApi cannot be used.
-pub fn unconnected(resource: &JsonWebKeySet, previous: &JsonWebKeySetStatus, failure: &Failure, now: Timestamp) -> JsonWebKeySetStatus {
+/// The status of a resource whose AdminApi cannot be used. `local` is what is published meanwhile.
+pub fn unconnected(
+    resource: &JsonWebKeySet,
+    previous: &JsonWebKeySetStatus,
+    failure: &Failure,
+    (wanted, local): (&Wanted, &Local),
+    now: Timestamp,
+) -> JsonWebKeySetStatus {
     let generation = resource.metadata.generation.unwrap_or_default();
     let is_deleting = resource.metadata.deletion_timestamp.is_some();
     // Like an outage: the AdminApi tells of it, and what is published is still right.
     let is_outage = failure.reason == Reason::CredentialsMissing;
-    if is_outage && !is_deleting && is_ready_for(previous, generation) && step_due(previous, asked_rotation(resource), now).is_none() {
-        return previous.clone();
+    let is_due = step_due(previous, asked_rotation(resource), now).is_some();
+    if is_outage && !is_deleting && is_ready_for(previous, generation) && !is_due {
+        let published = by_record(wanted, local, now);
+        if is_published(wanted, local, &published) {
+            let mut status = previous.clone();
+            list_targets(&mut status, local, &published.written);
+            return status;
+        }
     }
     let refusal = Refusal { reason: failure.reason, message: failure.message.clone() };
-    let mut status = refused(previous, generation, &set_id(resource, None), &refusal, now);
+    let mut status = refused(previous, generation, &refusal, (wanted, local), now);
     if is_deleting {
         status.conditions = conditions(
             &previous.conditions,
@@ -111,11 +150,10 @@ pub fn without_values(error: &str) -> String {
 
 /// The status after a pass.
 ///
-/// `seen` is what the pass saw last, `None` if it did not get to see the remote set. An outage during a mere look changes nothing: what is
-/// published is still right.
+/// An outage during a mere look changes nothing of the conditions while what is published is right.
 pub fn status(
     desired: &Desired,
-    seen: Option<&Observed>,
+    sight: Sight<'_>,
     previous: &JsonWebKeySetStatus,
     outcome: &Outcome,
     now: Timestamp,
@@ -126,10 +164,18 @@ pub fn status(
     };
     let due = step_due(previous, desired.rotate_at.clone(), now);
     let is_mere_outage = |failure: &Failure| !failure.step_was_due && !failure.stalled && due.is_none();
-    if failure.is_some_and(is_mere_outage) && !desired.deleting && is_ready_for(previous, desired.generation) {
-        return previous.clone();
-    }
+    let seen = sight.observed();
     let mut status = previous.clone();
+    let mut by_record_alone = None;
+    if let Sight::Targets(local) = sight {
+        let published = by_record(&desired.publication, local, now);
+        list_targets(&mut status, local, &published.written);
+        by_record_alone = Some((local, published));
+    }
+    let is_published = by_record_alone.as_ref().is_none_or(|(local, published)| is_published(&desired.publication, local, published));
+    if failure.is_some_and(is_mere_outage) && is_published && !desired.deleting && is_ready_for(previous, desired.generation) {
+        return status;
+    }
     status.observed_generation = Some(desired.generation);
     status.set = Some(desired.set.clone());
     let assessment = seen.map(|seen| assess(desired, seen, now));
@@ -142,11 +188,14 @@ pub fn status(
         return status;
     }
     let failure = failure.map(|failure| failure.since(due));
-    let findings = if desired.deleting {
+    let mut findings = if desired.deleting {
         deletion_findings(desired, seen, failure.as_ref(), now)
     } else {
         findings(desired, seen, assessment.as_ref(), failure.as_ref(), now)
     };
+    if let Some((local, _)) = by_record_alone.filter(|_| !desired.deleting) {
+        findings.extend(publication_finding(previous, &desired.publication, local, now));
+    }
     let kept: &[ConditionType] = if assessment.is_none() || desired.deleting { &[ConditionType::Published] } else { &[] };
     status.conditions = conditions(&previous.conditions, findings, kept, desired.generation, now);
     status
@@ -178,36 +227,31 @@ fn step_due(previous: &JsonWebKeySetStatus, asked: Option<RotateAt>, now: Timest
 
 /// What was seen of the set, and what must be remembered.
 fn describe(status: &mut JsonWebKeySetStatus, desired: &Desired, seen: &Observed, assessment: &Assessment) {
-    if desired.mode == Mode::Enforce && !desired.deleting {
+    if !desired.deleting {
         assessment.record.write_into(status);
     }
     status.next_rotation = assessment.next_rotation.filter(|_| desired.mode == Mode::Enforce && !desired.deleting).map(to_seconds);
     status.next_step = assessment.due.filter(|_| desired.mode == Mode::Enforce && !desired.deleting).map(to_seconds);
+    list_targets(status, &seen.local, &assessment.record.targets);
     status.signer = seen.signer().map(str::to_owned);
     status.kids = seen.live.keys.iter().filter_map(|key| key.kid()).take(LISTED_KIDS).map(str::to_owned).collect();
     status.key_count = i64::try_from(seen.live.keys.len()).ok();
     status.on_delete = Some(deletion::policy(desired, assessment.record.origin));
-    // One that was written and is gone stays listed: verifiers may still have what it held.
+}
+
+/// Lists the targets that were written. One that is gone stays listed: verifiers may still have what it held.
+fn list_targets(status: &mut JsonWebKeySetStatus, local: &Local, written: &BTreeSet<TargetId>) {
     let hash_before = |id: &TargetId| {
-        let before =
-            status.targets.iter().find(|target| target.kind == id.kind && target.namespace == id.namespace && target.name == id.name);
+        let before = status.targets.iter().find(|target| id.is(target));
         before.map(|target| target.hash.clone()).unwrap_or_default()
     };
-    let listed = assessment.record.targets.iter().map(|id| TargetStatus {
+    let listed = written.iter().map(|id| TargetStatus {
         kind: id.kind,
         namespace: id.namespace.clone(),
         name: id.name.clone(),
-        hash: seen.held(id).map_or_else(|| hash_before(id), |held| held.content.hash()),
+        hash: local.held(id).map_or_else(|| hash_before(id), |held| held.content.hash()),
     });
     status.targets = listed.collect();
-}
-
-/// One thing that is or is not so.
-struct Finding {
-    kind: ConditionType,
-    holds: bool,
-    reason: Reason,
-    message: String,
 }
 
 fn findings(
@@ -243,17 +287,13 @@ fn findings(
         }),
     }
     findings.push(finding(ConditionType::Synced, sync_trouble, || format!("set {} is as planned", desired.set)));
-    if let Some(published) = seen.zip(assessment).map(|(seen, assessment)| published(desired, seen, assessment)) {
-        let unpublished = (published < desired.targets.len()).then(|| Trouble {
-            reason: Reason::Progressing,
-            message: format!("{published} of {} targets hold the public keys", desired.targets.len()),
-            severity: Severity::Waiting,
-            publication: true,
+    if let Some((seen, assessment)) = seen.zip(assessment) {
+        let due = assessment.steps.iter().filter_map(|step| match step {
+            Step::Target(step) => Some(step.id()),
+            _ => None,
         });
-        findings.push(finding(ConditionType::Published, publication_trouble.or(unpublished.as_ref()), || match published {
-            0 => "nothing is to be published".to_owned(),
-            count => format!("{count} of {count} targets hold the public keys"),
-        }));
+        let count = count_published(&desired.publication, &seen.local, due);
+        findings.push(published_finding(&desired.publication, count, publication_trouble));
     }
     let limitations = assessment.map_or(&[][..], |assessment| &assessment.limitations);
     if !limitations.is_empty() {
@@ -267,23 +307,46 @@ fn findings(
     findings
 }
 
-/// How many targets hold what they should.
-fn published(desired: &Desired, seen: &Observed, assessment: &Assessment) -> usize {
-    let is_due = |id: &TargetId| {
-        assessment
-            .steps
-            .iter()
-            .any(|step| matches!(step, Step::WriteTarget { id: due, .. } | Step::RemoveTarget { id: due, .. } if due == id))
+/// How many targets hold what they should, of which nothing is due for these.
+fn count_published<'id>(wanted: &Wanted, local: &Local, due: impl Iterator<Item = &'id TargetId>) -> usize {
+    let due: BTreeSet<_> = due.collect();
+    let holds = |target: &&Target| match local.targets.get(&target.id) {
+        // Without the admin API a private copy cannot be made again, and one that was emptied is none.
+        Some(TargetState::Held(held)) => !due.contains(&target.id) && (target.private.is_none() || !held.content.data.is_empty()),
+        _ => false,
     };
-    let holds = |id: &TargetId| matches!(seen.targets.get(id), Some(TargetState::Held(_))) && !is_due(id);
-    desired.targets.iter().filter(|target| holds(&target.id)).count()
+    wanted.targets.iter().filter(holds).count()
 }
 
-fn finding(kind: ConditionType, trouble: Option<&Trouble>, good: impl FnOnce() -> String) -> Finding {
-    match trouble {
-        Some(trouble) => Finding { kind, holds: false, reason: trouble.reason, message: trouble.message.clone() },
-        None => Finding { kind, holds: true, reason: Reason::AsPlanned, message: good() },
+/// Whether every target holds what it should, and nothing is left to do about any.
+fn is_published(wanted: &Wanted, local: &Local, published: &Published) -> bool {
+    let due = published.steps.iter().map(|(_, step)| step.id());
+    published.troubles.is_empty() && published.steps.is_empty() && count_published(wanted, local, due) == wanted.targets.len()
+}
+
+/// Whether the targets hold the keys, `published` of them do.
+fn published_finding(wanted: &Wanted, published: usize, trouble: Option<&Trouble>) -> Finding {
+    let unpublished = (published < wanted.targets.len()).then(|| Trouble {
+        reason: Reason::Progressing,
+        message: format!("{published} of {} targets hold the public keys", wanted.targets.len()),
+        severity: Severity::Waiting,
+        publication: true,
+    });
+    finding(ConditionType::Published, trouble.or(unpublished.as_ref()), || match published {
+        0 => "nothing is to be published".to_owned(),
+        count => format!("{count} of {count} targets hold the public keys"),
+    })
+}
+
+/// What is true of the targets while the remote set is not acted on; `None` if nothing was ever said of them.
+fn publication_finding(previous: &JsonWebKeySetStatus, wanted: &Wanted, local: &Local, now: Timestamp) -> Option<Finding> {
+    if local.record.is_empty() && !previous.conditions.iter().any(|condition| condition.type_ == ConditionType::Published.as_str()) {
+        return None;
     }
+    let Published { steps, troubles, .. } = by_record(wanted, local, now);
+    let count = count_published(wanted, local, steps.iter().map(|(_, step)| step.id()));
+    let worst = troubles.iter().max_by_key(|trouble| trouble.severity);
+    Some(published_finding(wanted, count, worst))
 }
 
 fn failure_trouble(failure: &Failure) -> Trouble {
@@ -332,29 +395,4 @@ fn blocked_findings(set: &str, reason: Reason, why: &str) -> Vec<Finding> {
     );
     let no = |kind| Finding { kind, holds: false, reason, message: message.clone() };
     vec![no(ConditionType::Ready), no(ConditionType::Synced), Finding { holds: true, ..no(ConditionType::DeletionBlocked) }]
-}
-
-/// Turns findings into conditions. A condition whose status did not change keeps the time of its last change; of the previous ones only
-/// `kept` survive without a finding.
-fn conditions(previous: &[Condition], findings: Vec<Finding>, kept: &[ConditionType], generation: i64, now: Timestamp) -> Vec<Condition> {
-    let before = |kind: ConditionType| previous.iter().find(|condition| condition.type_ == kind.as_str());
-    let mut conditions: Vec<Condition> = kept.iter().filter_map(|kind| before(*kind).cloned()).collect();
-    for finding in findings {
-        let status = if finding.holds { "True" } else { "False" };
-        let unchanged = before(finding.kind).filter(|condition| condition.status == status);
-        conditions.push(Condition {
-            type_: finding.kind.as_str().to_owned(),
-            status: status.to_owned(),
-            reason: finding.reason.as_str().to_owned(),
-            message: escaped(&finding.message).into_owned(),
-            observed_generation: Some(generation),
-            last_transition_time: unchanged.map_or_else(|| to_seconds(now), |condition| condition.last_transition_time.clone()),
-        });
-    }
-    conditions.sort_by(|a, b| a.type_.cmp(&b.type_));
-    conditions
-}
-
-fn is_true(status: &JsonWebKeySetStatus, kind: ConditionType) -> bool {
-    status.conditions.iter().any(|condition| condition.type_ == kind.as_str() && condition.status == "True")
 }

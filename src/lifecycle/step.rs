@@ -2,11 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::{
-    record::Record,
-    source::SourceKey,
-    target::{HeldTarget, TargetContent, TargetId},
-};
+use super::{publication::TargetStep, record::Record, source::SourceKey};
 use crate::api::{Algorithm, KeyUse};
 use crate::jwk::Jwk;
 
@@ -89,22 +85,8 @@ pub enum Step {
     },
     /// Delete the whole set: a reading just showed nothing but own keys.
     DeleteSet,
-    /// Write one target.
-    WriteTarget {
-        /// Which.
-        id: TargetId,
-        /// What it shall contain.
-        content: Box<TargetContent>,
-        /// The object to replace; `None` creates it.
-        replaces: Option<Box<HeldTarget>>,
-    },
-    /// Delete a target that is no longer asked for.
-    RemoveTarget {
-        /// Which.
-        id: TargetId,
-        /// The UID it must have.
-        uid: String,
-    },
+    /// Write or remove one target.
+    Target(TargetStep),
 }
 
 /// Where a key is put.
@@ -181,13 +163,13 @@ impl Step {
                 matches!(cause, PutCause::Announced | PutCause::Activated | PutCause::Retired)
             }
             Self::DeleteKey { cause, .. } => matches!(cause, DeleteCause::Expired | DeleteCause::Leftover),
-            Self::WriteTarget { replaces, .. } => replaces.is_some(),
+            Self::Target(TargetStep::Write { replaces, .. }) => replaces.is_some(),
             Self::StoreRecord(_) | Self::ReadLive | Self::ReadStaged | Self::Wait { .. } => true,
             Self::AddFinalizer
             | Self::RemoveFinalizer { .. }
             | Self::TellUnmanagedLeave { .. }
             | Self::DeleteSet
-            | Self::RemoveTarget { .. } => false,
+            | Self::Target(TargetStep::Withdraw { .. } | TargetStep::Remove { .. }) => false,
         }
     }
 

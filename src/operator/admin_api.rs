@@ -72,8 +72,13 @@ async fn reconcile_guarded(guard: &DeserializeGuard<AdminApi>, cx: &Context) -> 
         Ok(admin_api) => admin_api,
         Err(invalid) => {
             tracing::warn!(error = lifecycle::without_values(&invalid.error), "an AdminApi cannot be read: its sets wait");
-            let message = format!("AdminApi {} cannot be read: its owner has to mend its spec", guard.name_any());
-            cx.connections.set(&guard.name_any(), Err(Unconnected { reason: Reason::AdminApiInvalid, message }), false);
+            let message = format!("AdminApi {} cannot be read: its owner has to correct its spec", guard.name_any());
+            cx.connections.set(
+                &guard.name_any(),
+                guard.meta().generation,
+                Err(Unconnected { reason: Reason::AdminApiInvalid, message }),
+                false,
+            );
             return Ok(Action::await_change());
         }
     };
@@ -94,18 +99,18 @@ async fn reconcile_guarded(guard: &DeserializeGuard<AdminApi>, cx: &Context) -> 
         Err(ConnectError::Unconnected(unconnected)) => {
             let finding = Finding { ready: Err((unconnected.reason, unconnected.message.clone())), version: None };
             write_status(admin_api, finding, users, cx).await?;
-            cx.connections.set(&name, Err(unconnected), false);
+            cx.connections.set(&name, admin_api.metadata.generation, Err(unconnected), false);
             return Ok(Action::requeue(connections::resync(&admin_api.spec)));
         }
     };
     let answer = probe(&connection.client, &admin_api.spec).await;
     if matches!(&answer, Err(error) if error.asked_to_wait().is_some()) && cx.connections.answered(&name) {
         // It asks to be left alone, which is an answer: what was found before stands.
-        cx.connections.set(&name, Ok(connection), true);
+        cx.connections.set(&name, admin_api.metadata.generation, Ok(connection), true);
         return Ok(Action::requeue(ASK_REFUSING_AGAIN));
     }
     let answers = answer.is_ok();
-    cx.connections.set(&name, Ok(connection), answers);
+    cx.connections.set(&name, admin_api.metadata.generation, Ok(connection), answers);
     let (finding, next) = match answer {
         Ok(version) => (Finding { ready: Ok(()), version: Some(version) }, connections::resync(&admin_api.spec)),
         Err(error) => {

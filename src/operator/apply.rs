@@ -7,10 +7,10 @@ use zeroize::Zeroizing;
 
 use super::{error::PassError, finalizer, pass::Pass, report, sources, targets, turns::Asking};
 use crate::{
-    api::{Algorithm, Reason},
+    api::Algorithm,
     hydra::{self, CreateJsonWebKeySet, Operation},
     jwk::{Jwk, symmetric},
-    lifecycle::{self, Desired, Observed, Outcome, Place, RefusedWrite, SourceKey, Step, TargetState, limits::late_answers},
+    lifecycle::{self, Desired, Observed, Outcome, Place, RefusedWrite, Sight, SourceKey, Step, limits::late_answers},
 };
 
 /// A turn that came this soon is no reason to decide again.
@@ -45,7 +45,7 @@ async fn carry_out(step: Step, desired: &Desired, seen: &mut Observed, pass: &mu
         Step::StoreRecord(record) => {
             let mut ahead = seen.clone();
             ahead.record_was_stored(*record);
-            report::write_status(desired, Some(&ahead), &Outcome::Underway, pass).await?;
+            report::write_status(desired, Sight::Everything(&ahead), &Outcome::Underway, pass).await?;
             *seen = ahead;
         }
         Step::ReadLive => read_live(desired, seen, pass).await?,
@@ -113,18 +113,9 @@ async fn carry_out(step: Step, desired: &Desired, seen: &mut Observed, pass: &mu
             write(pass, Operation::DeleteJsonWebKeySet, false, async |client| client.delete_json_web_key_set(&desired.set).await).await?;
             seen.set_was_deleted();
         }
-        Step::WriteTarget { id, content, replaces } => {
-            let state = targets::write(&pass.resource, &id, &content, replaces.as_deref(), pass.cx).await;
-            match &state {
-                TargetState::Failed { .. } => pass.cx.metrics.failed_to_publish(Reason::TargetFailed),
-                TargetState::Foreign => pass.cx.metrics.failed_to_publish(Reason::TargetNotOwned),
-                TargetState::Absent | TargetState::Held(_) => {}
-            }
-            seen.target_was_written(id, state);
-        }
-        Step::RemoveTarget { id, uid } => {
-            let state = targets::remove(&pass.resource, &id, &uid, pass.cx).await;
-            seen.target_was_written(id, state);
+        Step::Target(step) => {
+            let state = targets::apply(&pass.resource, &step, pass.cx).await;
+            seen.target_was_written(step.id().clone(), state);
         }
     }
     if let Some(notice) = notice {

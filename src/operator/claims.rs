@@ -82,7 +82,7 @@ fn readable(other: &DeserializeGuard<JsonWebKeySet>, cx: &Context) -> Option<Jso
 }
 
 /// The resources that name the same set as one that is gone.
-pub(super) fn rivals(gone: &JsonWebKeySet, cx: &Context) -> Vec<ObjectRef<DeserializeGuard<JsonWebKeySet>>> {
+pub(super) fn rivals(gone: &JsonWebKeySet, cx: &Context) -> Vec<Arc<DeserializeGuard<JsonWebKeySet>>> {
     let surroundings = Surroundings::of(gone, cx);
     let Some(claimant) = surroundings.claimant(gone) else { return Vec::new() };
     let set = claimant.set();
@@ -94,5 +94,5 @@ pub(super) fn rivals(gone: &JsonWebKeySet, cx: &Context) -> Vec<ObjectRef<Deseri
         surroundings.claimant(other).is_some_and(|other| claim::claims_same_set(&claimant, &other))
     };
     let others = cx.set_index.could_name(&set, &cx.sets).into_iter();
-    others.filter(|other| other.0.as_ref().is_ok_and(is_rival)).map(|set| ObjectRef::from_obj(set.as_ref())).collect()
+    others.filter(|other| other.0.as_ref().is_ok_and(is_rival)).collect()
 }

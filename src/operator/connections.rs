@@ -75,6 +75,8 @@ pub(super) struct Connections {
 struct Known {
     /// The connection, and whether its server answers; `None` before the first look.
     found: Option<(State, bool)>,
+    /// The generation of the AdminApi that this was found of: its rules may change while its connection does not.
+    generation: Option<i64>,
     /// When its server was last asked because of a failed call.
     asked: Option<Instant>,
     /// How often it was not usable.
@@ -145,10 +147,11 @@ impl Connections {
     }
 
     /// Stores what an AdminApi's reconcile found, and tells the sets if it makes a difference for them.
-    pub(super) fn set(&self, name: &str, state: State, answers: bool) {
+    pub(super) fn set(&self, name: &str, generation: Option<i64>, state: State, answers: bool) {
         let mut all = self.lock();
         let Some(known) = all.get_mut(name) else { return };
-        let same = known.found.as_ref().is_some_and(|(before, answered)| *answered == answers && is_same(before, &state));
+        let is_same_spec = std::mem::replace(&mut known.generation, generation) == generation;
+        let same = is_same_spec && known.found.as_ref().is_some_and(|(before, answered)| *answered == answers && is_same(before, &state));
         known.found = Some((state, answers));
         drop(all);
         if !same {
@@ -197,12 +200,12 @@ mod tests {
         let connections = Connections::new(changed, suspected);
         let unusable = || Err(Unconnected { reason: Reason::AdminApiInvalid, message: String::new() });
         connections.see("default");
-        connections.set("default", unusable(), false);
+        connections.set("default", Some(1), unusable(), false);
         connections.suspect("default");
         assert!(connections.get("default").is_some() && suspects.try_recv().is_ok());
         connections.remove("default");
         // A reconcile of it and a pass over one of its sets end later.
-        connections.set("default", unusable(), false);
+        connections.set("default", Some(1), unusable(), false);
         connections.suspect("default");
         connections.was_logged("default");
         connections.is_well("default");

@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 
+use super::kubernetes;
 use crate::{
     api::Reason,
     hydra,
@@ -34,9 +35,9 @@ pub(super) enum PassError {
         #[source]
         source: Box<PassError>,
     },
-    /// Private keys whose grant is gone could not be removed.
-    #[error("{id} holds private keys that the AdminApi grants no longer, and cannot be removed: {why}")]
-    RemovePrivateKeys { id: TargetId, why: String },
+    /// A target that has to be made again is still being removed.
+    #[error("{id} is to be made again, and still there: look which finalizer keeps it, and who has to take that away")]
+    AwaitRemoval { id: TargetId },
     /// Another process may lead by now, or another operator has the resource.
     #[error("this process may not write any more: another one leads, or the resource is another operator's now")]
     KeepLeading,
@@ -65,18 +66,18 @@ impl PassError {
         let (reason, message, stalled) = match self {
             Self::CallAdminApi(error) => (admin_api_reason(error), error.public_message(), !error.is_transient()),
             Self::CallKubernetes { action, source } => {
-                let status = match source.as_ref() {
-                    kube::Error::Api(status) => format!(" ({} {})", status.code, status.reason),
-                    _ => String::new(),
+                let (status, stalled) = match source.as_ref() {
+                    kube::Error::Api(status) => (kubernetes::words(status), kubernetes::is_refusal(status)),
+                    _ => (String::new(), false),
                 };
-                (Reason::KubernetesUnavailable, format!("cannot {action}{status}"), false)
+                (Reason::KubernetesUnavailable, format!("cannot {action}{status}"), stalled)
             }
             Self::KeepLeading | Self::Overtake => (Reason::InternalError, self.to_string(), false),
             Self::ReachFixedPoint { .. } => (Reason::NoFixedPoint, self.to_string(), false),
             Self::CreateHiddenKey { .. } => (Reason::AdminApiRefused, self.to_string(), true),
             Self::AwaitKubernetes { .. } => (Reason::KubernetesUnavailable, self.to_string(), false),
             Self::ReadTarget { id, .. } => (Reason::KubernetesUnavailable, format!("cannot read {id}"), false),
-            Self::RemovePrivateKeys { .. } => (Reason::TargetFailed, self.to_string(), false),
+            Self::AwaitRemoval { .. } => (Reason::TargetFailed, self.to_string(), true),
             Self::MakeSymmetricKey => (Reason::InternalError, self.to_string(), false),
         };
         Failure { reason, message, stalled, step_was_due }

@@ -9,6 +9,7 @@ use crate::lifecycle::{Document, HeldTarget, TargetContent};
 pub(super) struct KeptTarget {
     uid: Box<str>,
     resource_version: Box<str>,
+    is_immutable: bool,
     data: Box<[(String, Document)]>,
     secret_type: Option<String>,
     labels: Box<[(String, String)]>,
@@ -28,6 +29,7 @@ impl From<HeldTarget> for KeptTarget {
         Self {
             uid: held.uid.into(),
             resource_version: held.resource_version.into(),
+            is_immutable: held.is_immutable,
             data: data.into_iter().collect(),
             secret_type,
             labels: labels.into_iter().collect(),
@@ -45,7 +47,7 @@ impl From<&KeptTarget> for HeldTarget {
             labels: map(&kept.labels),
             annotations: map(&kept.annotations),
         };
-        Self { uid: kept.uid.to_string(), resource_version: kept.resource_version.to_string(), content }
+        Self { uid: kept.uid.to_string(), resource_version: kept.resource_version.to_string(), is_immutable: kept.is_immutable, content }
     }
 }
 
@@ -65,7 +67,7 @@ mod tests {
             labels: names("label"),
             annotations: names("annotation"),
         };
-        let held = HeldTarget { uid: "uid".to_owned(), resource_version: "7".to_owned(), content };
+        let held = HeldTarget { uid: "uid".to_owned(), resource_version: "7".to_owned(), is_immutable: true, content };
         let kept = KeptTarget::from(held.clone());
         assert!(kept.is("uid", "7") && !kept.is("uid", "8") && !kept.is("other", "7"));
         assert_eq!(HeldTarget::from(&kept), held);

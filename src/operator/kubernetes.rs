@@ -9,6 +9,9 @@ use super::error::PassError;
 /// How long one call to Kubernetes may take. The client repeats on its own for minutes, which is longer than a pass should hang.
 const KUBERNETES_TIMEOUT: Duration = Duration::from_secs(30);
 
+/// How many characters of what the API server says are repeated.
+const LONGEST_WORDS: usize = 400;
+
 /// Runs one call. `action` completes the sentence "cannot …".
 pub(super) async fn call<T>(action: &'static str, call: impl Future<Output = kube::Result<T>>) -> Result<T, PassError> {
     match tokio::time::timeout(KUBERNETES_TIMEOUT, call).await {
@@ -18,16 +21,24 @@ pub(super) async fn call<T>(action: &'static str, call: impl Future<Output = kub
     }
 }
 
-/// The same for a Secret. What the API server, a webhook or a parser says of one may repeat a part of it, so of an error its kind is kept.
+/// The same for a Secret. What the API server, a webhook or a parser says of one may repeat a part of it, so of an error its kind is kept, and
+/// what surely speaks of something else.
 pub(super) async fn call_secret<T>(action: &'static str, asked: impl Future<Output = kube::Result<T>>) -> Result<T, PassError> {
     call(action, async { asked.await.map_err(without_words) }).await
 }
 
-/// The kind of an error, without the words of others.
+/// The kind of an error, without the words of others about the Secret.
 fn without_words(error: kube::Error) -> kube::Error {
     match error {
         kube::Error::Api(status) => {
-            kube::Error::Api(Box::new(Status { code: status.code, reason: status.reason, status: status.status, ..Status::default() }))
+            let message = harmless_words(&status);
+            kube::Error::Api(Box::new(Status {
+                code: status.code,
+                reason: status.reason,
+                status: status.status,
+                message,
+                ..Status::default()
+            }))
         }
         kube::Error::SerdeError(error) => {
             let place = format!("the answer cannot be read at line {}, column {}", error.line(), error.column());
@@ -35,6 +46,40 @@ fn without_words(error: kube::Error) -> kube::Error {
         }
         other => other,
     }
+}
+
+/// What the API server says of a refusal, as far as it is about a quota, the name of a policy or webhook, the size, or names fields.
+fn harmless_words(status: &Status) -> String {
+    let message = &status.message;
+    if let Some((_, quota)) = message.split_once("exceeded quota: ") {
+        return format!("exceeded quota: {quota}");
+    }
+    for denied in [" denied the request", " denied request"] {
+        if let Some((who, _)) = message.split_once(denied) {
+            let who = who.rsplit_once(" is forbidden: ").map_or(who, |(_, who)| who);
+            return format!("{who}{denied}");
+        }
+    }
+    if status.code == 413 {
+        return message.clone();
+    }
+    let fields = status.details.iter().flat_map(|details| &details.causes).map(|cause| cause.field.as_str());
+    fields.filter(|field| !field.is_empty()).collect::<Vec<_>>().join(", ")
+}
+
+/// What the API server answered, as the end of a sentence: its words, which are no secret of a remote set, and the kind of the answer.
+pub(super) fn words(status: &Status) -> String {
+    let kind = format!("({} {})", status.code, status.reason);
+    let mut words: String = status.message.chars().take(LONGEST_WORDS).collect();
+    if words.len() < status.message.len() {
+        words.push('\u{2026}');
+    }
+    if words.is_empty() { format!(" {kind}") } else { format!(": {words} {kind}") }
+}
+
+/// Whether the API server refuses a request as it is: a quota, a policy, a name or a size is in the way, and somebody has to act.
+pub(super) fn is_refusal(status: &Status) -> bool {
+    matches!(status.code, 400 | 403 | 413 | 422)
 }
 
 impl PassError {

@@ -321,7 +321,7 @@ mod tests {
 
     /// Everything that a pass notes of its resource.
     fn end_of_a_pass(memory: &Memory, uid: &str) {
-        let held = HeldTarget { uid: "map".to_owned(), resource_version: "1".to_owned(), content: Default::default() };
+        let held = HeldTarget { uid: "map".to_owned(), resource_version: "1".to_owned(), is_immutable: false, content: Default::default() };
         let import = serde_json::from_value(json!({ "secretRef": { "name": "key" } })).expect("an import");
         let known = KnownSource { version: "1".to_owned(), import, state: SourceState::NotLabelled };
         memory.remember(uid, Arc::new(JsonWebKeySet::new("payments", Default::default())));

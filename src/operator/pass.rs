@@ -1,18 +1,21 @@
 //! One pass over one resource: look, take every step that is due, each answer folded in before the next is asked for.
 
-use std::{collections::btree_map::Entry, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use futures::future::{self, Either};
 use jiff::Timestamp;
-use kube::{ResourceExt as _, core::DeserializeGuard, runtime::reflector::ObjectRef};
+use kube::ResourceExt as _;
 
 use super::{
     admission, apply,
+    claims::Surroundings,
     connections::Connection,
     context::{Context, to_timestamp},
+    current,
     error::PassError,
+    publication,
     report::Failed,
-    sources, targets,
+    sources,
     turns::{Asking, Turn},
     writes::RemoteSet,
 };
@@ -20,7 +23,7 @@ use crate::{
     api::JsonWebKeySet,
     hydra,
     jwk::JwkSet,
-    lifecycle::{self, Desired, Notice, Observed, Outcome, Pace, Progress, Record, limits::late_answers},
+    lifecycle::{self, Desired, Local, Notice, Observed, Outcome, Pace, Progress, Sight, limits::late_answers},
 };
 
 /// What a pass works with.
@@ -56,6 +59,35 @@ pub(super) struct Pass<'cx> {
     pub(super) retry_after: Option<Duration>,
 }
 
+/// What a pass saw last.
+pub(super) enum Seen {
+    /// Nothing: not even the targets could be read.
+    Nothing,
+    /// The targets: the remote set could not be read.
+    Targets(Box<Local>),
+    /// Everything.
+    Everything(Box<Observed>),
+}
+
+impl Seen {
+    /// As `lifecycle` takes it.
+    pub(super) fn sight(&self) -> Sight<'_> {
+        match self {
+            Self::Nothing => Sight::Nothing,
+            Self::Targets(local) => Sight::Targets(local),
+            Self::Everything(seen) => Sight::Everything(seen),
+        }
+    }
+
+    /// What was seen, if the remote set was.
+    pub(super) fn everything(&self) -> Option<&Observed> {
+        match self {
+            Self::Everything(seen) => Some(seen),
+            Self::Nothing | Self::Targets(_) => None,
+        }
+    }
+}
+
 impl Pass<'_> {
     /// The client to read with.
     pub(super) fn client(&self) -> &hydra::Client {
@@ -64,12 +96,7 @@ impl Pass<'_> {
 
     /// Refuses to go on when another process may have taken over.
     pub(super) fn require_leadership(&self) -> Result<(), PassError> {
-        let watched = || {
-            let namespace = self.resource.namespace().unwrap_or_default();
-            self.cx.sets.get(&ObjectRef::<DeserializeGuard<JsonWebKeySet>>::new(&self.resource.name_any()).within(&namespace))
-        };
-        let is_ours = self.cx.shard.is_none() || watched().is_none_or(|latest| self.cx.is_ours(latest.labels()));
-        if self.cx.leadership.may_write() && is_ours { Ok(()) } else { Err(PassError::KeepLeading) }
+        current::require_leadership(&self.resource, self.cx)
     }
 
     /// The wall clock. `lifecycle` gets it as an argument.
@@ -77,37 +104,55 @@ impl Pass<'_> {
         Timestamp::now()
     }
 
-    /// Looks, and takes step after step until none is due or one fails. What was seen last is told on every outcome, and is `None` if the
-    /// remote set could not be seen.
-    pub(super) async fn converge(&mut self, desired: &Desired) -> (Option<Observed>, Outcome) {
-        let mut seen = match self.observe(desired).await {
-            Ok(seen) => seen,
-            Err(error) => return (None, self.failed(&error, false)),
+    /// Looks, and takes step after step until none is due or one fails. If the remote set cannot be read, the targets are brought to what the
+    /// record shows. What was seen last is reported on every outcome.
+    pub(super) async fn converge(&mut self, desired: &Desired) -> (Seen, Outcome) {
+        let local = match publication::look(&self.resource, &desired.publication, self.cx).await {
+            (local, None) => local,
+            (_, Some(error)) => return (Seen::Nothing, self.failed(&error, false)),
         };
+        let mut seen = self.begin(local);
+        if let Err(error) = self.observe(desired, &mut seen).await {
+            let mut local = seen.local;
+            let outcome = self.failed(&error, false);
+            if !self.was_overtaken {
+                let wanted = publication::wanted(&self.resource, &Surroundings::of(&self.resource, self.cx));
+                let published = publication::by_record(&mut self.resource, &wanted, &mut local, self.cx).await;
+                if let Err(error) = published {
+                    return (Seen::Targets(Box::new(local)), self.failed(&error, true));
+                }
+            }
+            return (Seen::Targets(Box::new(local)), outcome);
+        }
+        let (seen, outcome) = self.take_steps(desired, seen).await;
+        (Seen::Everything(Box::new(seen)), outcome)
+    }
+
+    async fn take_steps(&mut self, desired: &Desired, mut seen: Observed) -> (Observed, Outcome) {
         let mut progress = Progress::default();
         loop {
             let Some(step) = lifecycle::next(desired, &seen, self.now()) else {
                 self.note_staged(Some(&seen));
-                return (Some(seen), Outcome::Done);
+                return (seen, Outcome::Done);
             };
             match progress.note(&step) {
                 Pace::GoOn => {}
                 Pace::MakeRoom => {
                     self.note_staged(None);
                     self.made_room = true;
-                    return (Some(seen), Outcome::Done);
+                    return (seen, Outcome::Done);
                 }
                 Pace::Stuck => {
                     self.note_staged(None);
                     let error = PassError::ReachFixedPoint { set: desired.set.clone() };
-                    return (Some(seen), self.failed(&error, true));
+                    return (seen, self.failed(&error, true));
                 }
             }
             if let Err(error) = apply::apply(step, desired, &mut seen, self).await {
                 self.note_staged(None);
                 self.note_writes(&mut seen);
                 self.publish_all_the_same(desired, &mut seen).await;
-                return (Some(seen), self.failed(&error, true));
+                return (seen, self.failed(&error, true));
             }
         }
     }
@@ -172,28 +217,25 @@ impl Pass<'_> {
         Ok(())
     }
 
-    async fn observe(&self, desired: &Desired) -> Result<Observed, PassError> {
-        let record = self.resource.status.as_ref().map(Record::from_status).unwrap_or_default();
-        let mut seen = Observed::new(record);
+    /// The beginning of an observation: what is known without the admin API.
+    fn begin(&self, local: Local) -> Observed {
+        let mut seen = Observed::new(local);
         seen.finalizer = self.resource.finalizers().iter().any(|finalizer| finalizer == crate::api::FINALIZER);
-        apply::read_live(desired, &mut seen, self).await?;
         seen.is_first_look = !seen.finalizer;
+        seen
+    }
+
+    /// Looks at the remote set, and at what its entries import from.
+    async fn observe(&self, desired: &Desired, seen: &mut Observed) -> Result<(), PassError> {
+        apply::read_live(desired, seen, self).await?;
+        let uid = self.resource.uid().unwrap_or_default();
         if seen.is_first_look {
-            self.cx.memory.note_new(&self.resource.uid().unwrap_or_default());
+            self.cx.memory.note_new(&uid);
         }
-        self.note_writes(&mut seen);
-        let wanted = desired.targets.iter().map(|target| target.id.clone());
-        let known: Vec<_> = wanted.chain(seen.stored.targets.iter().cloned()).chain(targets::owned(&self.resource, self.cx)).collect();
-        for id in known {
-            if let Entry::Vacant(place) = seen.targets.entry(id) {
-                let state = targets::observe(&self.resource, place.key(), self.cx).await?;
-                place.insert(state);
-            }
-        }
+        self.note_writes(seen);
         seen.sources = sources::observe(desired, self).await;
-        seen.staged = self.cx.memory.staged_is_empty(&self.resource.uid().unwrap_or_default()).then(JwkSet::default);
-        self.cx.memory.note_looked(&self.resource.uid().unwrap_or_default());
-        Ok(seen)
+        seen.staged = self.cx.memory.staged_is_empty(&uid).then(JwkSet::default);
+        Ok(())
     }
 
     /// What is known of earlier writes to the set.

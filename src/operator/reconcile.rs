@@ -8,7 +8,7 @@ use std::{
 
 use futures::FutureExt as _;
 use jiff::Timestamp;
-use kube::{Api, Resource as _, ResourceExt as _, runtime::controller::Action};
+use kube::{Resource as _, ResourceExt as _, runtime::controller::Action};
 use tracing::Instrument as _;
 
 use super::{
@@ -16,20 +16,19 @@ use super::{
     claims::{self, Surroundings},
     connections::{self, Unconnected},
     context::Context,
+    current,
     error::PassError,
     finalizer,
-    kubernetes::call,
     memory::Rest,
-    metadata,
     metrics::{Ending, Kind},
     pass::Pass,
-    repairs,
+    publication, repairs,
     repeats::Wrong,
-    report, span, targets, unparsable,
+    report, span, unparsable,
     writes::RemoteSet,
 };
 use crate::{
-    api::{AdminApi, FINALIZER, JsonWebKeySet, Reason},
+    api::{FINALIZER, JsonWebKeySet, Reason},
     lifecycle::{self, Failure, Notice, Observed, Outcome, Refusal, claim},
 };
 
@@ -37,6 +36,8 @@ use crate::{
 const OVERTAKEN: Duration = Duration::from_secs(1);
 /// How long after its start the operator waits for what unreadable resources claim.
 const CLAIMS_ARE_READ: Duration = Duration::from_secs(30);
+/// How long a resource is left alone whose AdminApi cannot be read: a change of it is seen.
+const UNREADABLE: Duration = Duration::from_secs(600);
 /// Added to what falls due, so that it is due for sure, and so that nothing is asked without a pause.
 const SOON: Duration = Duration::from_secs(1);
 
@@ -51,6 +52,7 @@ pub(super) async fn reconcile(guard: Arc<Watched>, cx: Arc<Context>) -> Result<A
     if let Some(action) = Box::pin(repairs::repair(&guard, &cx)).await {
         return Ok(action);
     }
+    Box::pin(publication::while_unanswered(&guard, &cx)).await;
     let admitted = admission::admit(&guard, &cx).await;
     let Some(guard) = admission::latest(&guard, &cx) else { return Ok(Action::await_change()) };
     if cx.departed.holds(&uid) || !cx.leadership.may_write() {
@@ -108,7 +110,7 @@ async fn reconcile_guarded(guard: &Watched, admitted: Option<Admission>, cx: &Co
     }
     match &guard.0 {
         Err(invalid) => unparsable::tell(invalid, cx).await,
-        Ok(cached) => match latest(cached, cx).await? {
+        Ok(cached) => match current::resource(cached, cx).await? {
             Some(resource) => reconcile_resource(resource, admitted, cx).await,
             None => Ok(Action::await_change()),
         },
@@ -136,30 +138,30 @@ pub(super) async fn reconcile_resource(
     }
     let Some(admin_api) = surroundings.admin_api() else {
         let message = format!("there is no AdminApi {name}: create it, or name another in spec.adminApiRef of a new resource");
-        return wait_for_admin_api(resource, Unconnected { reason: Reason::AdminApiNotFound, message }, cx).await;
+        return wait_for_admin_api(resource, &surroundings, Unconnected { reason: Reason::AdminApiNotFound, message }, cx).await;
     };
     let Ok(admin_api) = admin_api else {
-        let message = format!("AdminApi {name} cannot be read: its owner has to mend its spec");
-        return wait_for_admin_api(resource, Unconnected { reason: Reason::AdminApiInvalid, message }, cx).await;
+        let message = format!("AdminApi {name} cannot be read: its owner has to correct its spec");
+        return wait_for_admin_api(resource, &surroundings, Unconnected { reason: Reason::AdminApiInvalid, message }, cx).await;
     };
     let desired = match lifecycle::validate(&resource, &admin_api.spec, surroundings.labels()) {
         Ok(desired) => desired,
         Err(refusal) if resource.meta().deletion_timestamp.is_some() && refusal.reason == Reason::AccessDenied => {
             return let_go(&resource, Reason::AccessDenied, cx).await;
         }
-        Err(refusal) => return refuse(&resource, admin_api, &refusal, cx).await,
+        Err(refusal) => return refuse(resource, &surroundings, &refusal, cx).await,
     };
     if let Some(conflict) = claims::conflict(&resource, &surroundings, cx) {
         if desired.deleting {
             return let_go(&resource, Reason::SetConflict, cx).await;
         }
-        return refuse(&resource, admin_api, &conflict, cx).await;
+        return refuse(resource, &surroundings, &conflict, cx).await;
     }
     let connection = match cx.connections.get(name) {
         // One that was made from an earlier AdminApi of this name must not be used: its own reconcile is about to run.
         Some(Ok(connection)) if !connection.basis.is_of(admin_api) => return Ok(Action::requeue(OVERTAKEN)),
         Some(Ok(connection)) => connection,
-        Some(Err(unconnected)) => return wait_for_admin_api(resource, unconnected, cx).await,
+        Some(Err(unconnected)) => return wait_for_admin_api(resource, &surroundings, unconnected, cx).await,
         // The AdminApi's own reconcile is about to run, and tells when it is done.
         None => return Ok(Action::requeue(Duration::from_secs(5))),
     };
@@ -169,9 +171,8 @@ pub(super) async fn reconcile_resource(
         // Its AdminApi has become usable since the look before.
         return Ok(Action::requeue(Duration::ZERO));
     };
-    let wishes = cx.memory.begins(&resource.uid().unwrap_or_default());
+    let wishes = begin(&resource, cx);
     cx.memory.note_waiting_for_key(&resource.uid().unwrap_or_default(), false);
-    cx.memory.edits(&resource.uid().unwrap_or_default(), |edits| edits.close(Instant::now()));
     let remote = RemoteSet::new(&admin_api.spec, &desired.set);
     let mut pass = Pass {
         cx,
@@ -198,7 +199,7 @@ pub(super) async fn reconcile_resource(
         return Ok(Action::requeue(OVERTAKEN));
     }
     if !(desired.deleting && pass.resource.finalizers().is_empty()) {
-        report::write_status(&desired, seen.as_ref(), &outcome, &mut pass).await?;
+        report::write_status(&desired, seen.sight(), &outcome, &mut pass).await?;
     }
     report::publish_events(&pass.resource, &desired.set, &pass.notices, cx).await;
 
@@ -206,10 +207,10 @@ pub(super) async fn reconcile_resource(
         return Ok(Action::requeue(Duration::ZERO));
     }
     let uid = pass.resource.uid().unwrap_or_default();
-    let is_settled = !matches!(outcome, Outcome::Failed(_)) && !seen.as_ref().is_some_and(Observed::has_failures);
+    let is_settled = !matches!(outcome, Outcome::Failed(_)) && !seen.everything().is_some_and(Observed::has_failures);
     let after = if is_settled {
         cx.memory.reset_pause(&uid);
-        let wake = seen.and_then(|seen| lifecycle::wake(&desired, &seen, pass.now()));
+        let wake = seen.everything().and_then(|seen| lifecycle::wake(&desired, seen, pass.now()));
         until_next_look(wake, connections::resync(&admin_api.spec), pass.now())
     } else {
         let pause = cx.memory.pause(&uid);
@@ -231,27 +232,6 @@ fn next_step(resource: &JsonWebKeySet, now: Timestamp) -> Option<Timestamp> {
     (step > now).then_some(step)
 }
 
-/// The resource as it is: the watched one unless this process read or wrote a version that the watch has not shown, then it is read again. A watch may lag behind our own
-/// status, and a decision on an old status could use a kid twice.
-async fn latest(cached: &JsonWebKeySet, cx: &Context) -> Result<Option<Arc<JsonWebKeySet>>, PassError> {
-    let uid = cached.uid().unwrap_or_default();
-    match cx.memory.latest(&uid) {
-        Some(known) if known.resource_version() == cached.resource_version() => return Ok(Some(known)),
-        None => return Ok(Some(Arc::new(cached.clone()))),
-        Some(_) => {}
-    }
-    let api = Api::<JsonWebKeySet>::namespaced(cx.client.clone(), &cached.namespace().unwrap_or_default());
-    let mut read = call("read the resource", api.get_opt(&cached.name_any())).await?.filter(|read| read.uid().as_deref() == Some(&uid));
-    if let Some(resource) = &mut read {
-        metadata::keep_own(resource.meta_mut());
-    }
-    let read = read.map(Arc::new);
-    if let Some(resource) = &read {
-        cx.memory.remember(&uid, resource.clone());
-    }
-    Ok(read)
-}
-
 /// Lets a resource go without a look at its remote set, and says so.
 async fn let_go(resource: &JsonWebKeySet, reason: Reason, cx: &Context) -> Result<Action, PassError> {
     finalizer::release(resource, cx).await?;
@@ -263,27 +243,61 @@ async fn let_go(resource: &JsonWebKeySet, reason: Reason, cx: &Context) -> Resul
     Ok(Action::await_change())
 }
 
-/// Reports a resource that is not acted on. It is looked at again when it or its AdminApi changes, and on resync. Private keys do not stay
-/// where the grant is gone; what is public does.
-async fn refuse(resource: &JsonWebKeySet, admin_api: &AdminApi, refusal: &Refusal, cx: &Context) -> Result<Action, PassError> {
-    if refusal.reason == Reason::AccessDenied {
-        targets::remove_private(resource, cx).await?;
-    }
+/// Reports a resource whose remote set is not acted on. It is looked at again when it or its AdminApi changes, and on resync. What was published
+/// stays up to date, and private keys do not stay where the grant is gone.
+async fn refuse(
+    mut resource: Arc<JsonWebKeySet>,
+    surroundings: &Surroundings,
+    refusal: &Refusal,
+    cx: &Context,
+) -> Result<Action, PassError> {
+    let wishes = begin(&resource, cx);
+    let wanted = publication::without_spec(&resource, surroundings);
+    let (local, failure) = publication::keep(&mut resource, &wanted, cx).await;
     let previous = resource.status.clone().unwrap_or_default();
     let generation = resource.metadata.generation.unwrap_or_default();
-    let set = lifecycle::set_id(resource, Some(&admin_api.spec));
-    let status = lifecycle::refused(&previous, generation, &set, refusal, Timestamp::now());
-    report::write_if_different(resource, &status, None, cx).await?;
-    Ok(Action::requeue(connections::resync(&admin_api.spec)))
+    let status = lifecycle::refused(&previous, generation, refusal, (&wanted, &local), Timestamp::now());
+    report::write_if_different(&resource, &status, None, cx).await?;
+    if let Some(error) = failure {
+        return Err(error);
+    }
+    let resync = surroundings.admin_api().and_then(Result::ok).map(|admin_api| connections::resync(&admin_api.spec));
+    let after = if local.has_failures() { cx.memory.pause(&resource.uid().unwrap_or_default()) } else { resync.unwrap_or(UNREADABLE) };
+    Ok(rest(&resource, wishes, after, cx))
 }
 
-/// Reports that the AdminApi cannot be used. It tells when it can.
-async fn wait_for_admin_api(resource: Arc<JsonWebKeySet>, why: Unconnected, cx: &Context) -> Result<Action, PassError> {
+/// Reports that the AdminApi cannot be used. It tells when it can. What was published stays up to date meanwhile.
+async fn wait_for_admin_api(
+    mut resource: Arc<JsonWebKeySet>,
+    surroundings: &Surroundings,
+    why: Unconnected,
+    cx: &Context,
+) -> Result<Action, PassError> {
+    let wishes = begin(&resource, cx);
+    let wanted = publication::wanted(&resource, surroundings);
+    let (local, kept) = publication::keep(&mut resource, &wanted, cx).await;
     let failure = Failure { reason: why.reason, message: why.message, stalled: true, step_was_due: true };
     let previous = resource.status.clone().unwrap_or_default();
-    let status = lifecycle::unconnected(&resource, &previous, &failure, Timestamp::now());
+    let status = lifecycle::unconnected(&resource, &previous, &failure, (&wanted, &local), Timestamp::now());
     report::write_if_different(&resource, &status, None, cx).await?;
+    if let Some(error) = kept {
+        return Err(error);
+    }
     let now = Timestamp::now();
     let pause = cx.memory.pause(&resource.uid().unwrap_or_default()).max(Duration::from_secs(30));
-    Ok(Action::requeue(until_next_look(next_step(&resource, now), pause, now)))
+    Ok(rest(&resource, wishes, until_next_look(next_step(&resource, now), pause, now), cx))
+}
+
+/// A look at all targets begins: it answers every edit before. Answers what [`rest`] has to be told.
+fn begin(resource: &JsonWebKeySet, cx: &Context) -> u64 {
+    let uid = resource.uid().unwrap_or_default();
+    cx.memory.edits(&uid, |edits| edits.close(Instant::now()));
+    cx.memory.begins(&uid)
+}
+
+/// Nothing is to be done for so long, unless something happens. Edits of targets are put back ever later meanwhile.
+fn rest(resource: &JsonWebKeySet, wishes: u64, after: Duration, cx: &Context) -> Action {
+    let rest = Rest { until: Instant::now() + after, is_settled: false };
+    cx.memory.comes_to_rest(&resource.uid().unwrap_or_default(), wishes, rest);
+    Action::requeue(after)
 }

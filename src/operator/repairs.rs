@@ -1,4 +1,5 @@
-//! Puts back what somebody else changed in the targets of a set that is at rest: without a look at the set, and each time a little later.
+//! Puts back what somebody else changed in the targets of a set that is at rest, or cannot be read: without a look at the set, and each time a
+//! little later.
 
 use std::{
     collections::BTreeMap,
@@ -8,10 +9,10 @@ use std::{
 use backon::{BackoffBuilder as _, ExponentialBackoff, ExponentialBuilder};
 use kube::{Resource as _, ResourceExt as _, runtime::controller::Action};
 
-use super::{admission::Watched, context::Context, targets};
+use super::{admission::Watched, context::Context, publication, targets};
 use crate::{
     api::JsonWebKeySet,
-    lifecycle::{self, Repair, Step, TargetId, TargetState},
+    lifecycle::{self, Repair, TargetId, TargetState, TargetStep},
 };
 
 /// The first pause between two repairs of one target. The first repair waits for nothing.
@@ -82,10 +83,15 @@ pub(super) async fn repair(watched: &Watched, cx: &Context) -> Option<Action> {
     }
     let next = || cx.memory.edits(uid, |edits| edits.next()).flatten();
     next()?;
-    for id in cx.memory.edits(uid, |edits| edits.take(now)).unwrap_or_default() {
-        if !rest.is_settled || !put_back(resource, &id, cx).await {
-            return None;
+    let edited = cx.memory.edits(uid, |edits| edits.take(now)).unwrap_or_default();
+    if rest.is_settled {
+        for id in edited {
+            if !put_back(resource, &id, cx).await {
+                return None;
+            }
         }
+    } else if !edited.is_empty() && !publication::alone(resource, cx).await.ok()? {
+        return None;
     }
     let next = next().map_or(rest.until, |next| next.min(rest.until));
     Some(Action::requeue(next.saturating_duration_since(Instant::now())))
@@ -101,7 +107,7 @@ async fn put_back(resource: &JsonWebKeySet, id: &TargetId, cx: &Context) -> bool
             targets::remember(resource, id, &found, cx);
             true
         }
-        Repair::Write(Step::WriteTarget { id, content, replaces }) if cx.leadership.may_write() => {
+        Repair::Write(TargetStep::Write { id, content, replaces }) if cx.leadership.may_write() => {
             match targets::try_write(resource, &id, &content, replaces.as_deref(), cx).await {
                 Ok(TargetState::Held(held)) if held.content.differs_from(&content) => {
                     // It was edited once more before the write. What it should hold stays remembered.

@@ -15,21 +15,16 @@ use super::{context::Context, error::PassError, kubernetes::call, metadata, pass
 use crate::{
     api::{FIELD_MANAGER, JsonWebKeySet, JsonWebKeySetStatus, Reason},
     escape::escaped,
-    lifecycle::{self, Desired, Notice, Observed, Outcome, Transition},
+    lifecycle::{self, Desired, Notice, Outcome, Sight, Transition},
 };
 
 /// How long the note of an event may be, in bytes.
 const LONGEST_NOTE: usize = 1000;
 
 /// Writes the status of a pass, if it differs.
-pub(super) async fn write_status(
-    desired: &Desired,
-    seen: Option<&Observed>,
-    outcome: &Outcome,
-    pass: &mut Pass<'_>,
-) -> Result<(), PassError> {
+pub(super) async fn write_status(desired: &Desired, sight: Sight<'_>, outcome: &Outcome, pass: &mut Pass<'_>) -> Result<(), PassError> {
     let previous = pass.resource.status.clone().unwrap_or_default();
-    let status = lifecycle::status(desired, seen, &previous, outcome, pass.now());
+    let status = lifecycle::status(desired, sight, &previous, outcome, pass.now());
     if let Some(written) = write_if_different(&pass.resource, &status, pass.failure.as_ref(), pass.cx).await? {
         pass.resource = written;
     }

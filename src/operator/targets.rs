@@ -1,9 +1,6 @@
 //! Reading and writing targets: ConfigMaps and Secrets, each only if this resource controls it.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::Arc,
-};
+use std::{collections::BTreeMap, sync::Arc};
 
 use k8s_openapi::{
     ByteString,
@@ -27,14 +24,15 @@ use super::{
     kubernetes::{call, call_secret},
     metadata,
     repeats::Wrong,
+    replacing, withdrawal,
 };
 use crate::{
-    api::{FIELD_MANAGER, JsonWebKeySet, TargetKind},
-    lifecycle::{Document, HeldTarget, TargetContent, TargetId, TargetState},
+    api::{FIELD_MANAGER, JsonWebKeySet, Reason, TargetKind},
+    lifecycle::{Document, Failure, HeldTarget, TargetContent, TargetFailure, TargetId, TargetState, TargetStep},
 };
 
 /// A kind that can be a target.
-trait TargetObject:
+pub(super) trait TargetObject:
     Resource<DynamicType = (), Scope = k8s_openapi::NamespaceResourceScope>
     + Clone
     + std::fmt::Debug
@@ -50,6 +48,8 @@ trait TargetObject:
     }
     fn compose(metadata: ObjectMeta, content: &TargetContent) -> Self;
     fn content(&self) -> TargetContent;
+    /// Whether its data cannot be changed.
+    fn is_immutable(&self) -> bool;
     /// Overwrites what may be secret, before it is dropped.
     fn wipe(&mut self) {}
     /// The data as a merge patch writes it.
@@ -67,6 +67,10 @@ impl TargetObject for ConfigMap {
         // The operator writes no binary data: whatever is there counts as a difference.
         data.extend(self.binary_data.iter().flatten().map(|(key, _)| (key.clone(), Document::Public(String::new()))));
         TargetContent::read(data, None, self.labels(), self.annotations())
+    }
+
+    fn is_immutable(&self) -> bool {
+        self.immutable == Some(true)
     }
 
     fn patch_data(data: &BTreeMap<String, Document>) -> serde_json::Map<String, Value> {
@@ -87,6 +91,10 @@ impl TargetObject for Secret {
     fn content(&self) -> TargetContent {
         let data = self.data.iter().flatten().map(|(key, bytes)| (key.clone(), Document::read_secret(&bytes.0))).collect();
         TargetContent::read(data, self.type_.clone(), self.labels(), self.annotations())
+    }
+
+    fn is_immutable(&self) -> bool {
+        self.immutable == Some(true)
     }
 
     fn wipe(&mut self) {
@@ -142,16 +150,30 @@ pub(super) fn remember(resource: &JsonWebKeySet, id: &TargetId, state: &TargetSt
     cx.memory.remember_target(&resource.uid().unwrap_or_default(), id, held);
 }
 
-/// Writes the target and answers what is there now. A refusal is an answer too: it must not keep other targets from being written.
-pub(super) async fn write(
-    resource: &JsonWebKeySet,
-    id: &TargetId,
-    content: &TargetContent,
-    replaces: Option<&HeldTarget>,
-    cx: &Context,
-) -> TargetState {
-    let written = try_write(resource, id, content, replaces, cx).await;
-    settle(resource, id, written, cx)
+/// Carries out one step and answers what is there now. A refusal is an answer too: it must not keep other targets from being written.
+pub(super) async fn apply(resource: &JsonWebKeySet, step: &TargetStep, cx: &Context) -> TargetState {
+    let id = step.id();
+    let state = settle(resource, id, carry_out(resource, step, cx).await, cx);
+    match &state {
+        TargetState::Failed { .. } => cx.metrics.failed_to_publish(Reason::TargetFailed),
+        TargetState::Foreign => cx.metrics.failed_to_publish(Reason::TargetNotOwned),
+        TargetState::Absent | TargetState::Held(_) => {}
+    }
+    state
+}
+
+async fn carry_out(resource: &JsonWebKeySet, step: &TargetStep, cx: &Context) -> Result<TargetState, PassError> {
+    match step {
+        TargetStep::Write { id, content, replaces } => try_write(resource, id, content, replaces.as_deref(), cx).await,
+        TargetStep::Remove { id, uid } => match id.kind {
+            TargetKind::ConfigMap => remove_kind::<ConfigMap>(id, uid, cx).await,
+            TargetKind::Secret => remove_kind::<Secret>(id, uid, cx).await,
+        },
+        TargetStep::Withdraw { id, kids, held } => {
+            let Some((before, content)) = withdrawal::without_keys(id, kids, held, cx).await? else { return look(resource, id, cx).await };
+            try_write(resource, id, &content, Some(&before), cx).await
+        }
+    }
 }
 
 /// Writes the target and answers what is there now, which is not remembered.
@@ -168,31 +190,6 @@ pub(super) async fn try_write(
     }
 }
 
-/// Deletes the target if it still is the object with this UID, and answers what is there now.
-pub(super) async fn remove(resource: &JsonWebKeySet, id: &TargetId, uid: &str, cx: &Context) -> TargetState {
-    let removed = match id.kind {
-        TargetKind::ConfigMap => remove_kind::<ConfigMap>(id, uid, cx).await,
-        TargetKind::Secret => remove_kind::<Secret>(id, uid, cx).await,
-    };
-    settle(resource, id, removed, cx)
-}
-
-/// Removes every target that holds private keys: the grant for them is gone.
-pub(super) async fn remove_private(resource: &JsonWebKeySet, cx: &Context) -> Result<(), PassError> {
-    let listed = resource.status.iter().flat_map(|status| &status.targets);
-    let listed = listed.map(|target| TargetId { kind: target.kind, namespace: target.namespace.clone(), name: target.name.clone() });
-    let known: BTreeSet<_> = listed.chain(owned(resource, cx)).filter(|id| id.kind == TargetKind::Secret).collect();
-    for id in known {
-        if let TargetState::Held(held) = observe(resource, &id, cx).await?
-            && held.content.may_be_private()
-            && let TargetState::Failed { why, .. } = remove(resource, &id, &held.uid, cx).await
-        {
-            return Err(PassError::RemovePrivateKeys { id, why });
-        }
-    }
-    Ok(())
-}
-
 fn settle(resource: &JsonWebKeySet, id: &TargetId, state: Result<TargetState, PassError>, cx: &Context) -> TargetState {
     let uid = resource.uid().unwrap_or_default();
     let state = match state {
@@ -203,7 +200,8 @@ fn settle(resource: &JsonWebKeySet, id: &TargetId, state: Result<TargetState, Pa
             }
             // What is remembered stays: it may be there still.
             let last = cx.memory.target(&uid, id).map(Box::new);
-            return TargetState::Failed { why: error.failure(true).message, last };
+            let Failure { message, stalled, .. } = error.failure(true);
+            return TargetState::Failed { why: TargetFailure { message, stalled }, last };
         }
     };
     remember(resource, id, &state, cx);
@@ -239,7 +237,7 @@ where
     Ok(state)
 }
 
-async fn read<K: TargetObject>(id: &TargetId, owner: &str, cx: &Context) -> Result<TargetState, PassError> {
+pub(super) async fn read<K: TargetObject>(id: &TargetId, owner: &str, cx: &Context) -> Result<TargetState, PassError> {
     let api = Api::<K>::namespaced(cx.client.clone(), &id.namespace);
     let Some(mut metadata) = K::call("read the metadata of a target", api.get_metadata_opt(&id.name)).await? else {
         return Ok(TargetState::Absent);
@@ -270,22 +268,17 @@ async fn write_kind<K: TargetObject>(
     let api = Api::<K>::namespaced(cx.client.clone(), &id.namespace);
     let owner = resource.uid().unwrap_or_default();
     let Some(before) = replaces else {
-        let metadata = ObjectMeta {
-            name: Some(id.name.clone()),
-            namespace: Some(id.namespace.clone()),
-            labels: Some(content.labels.clone()),
-            annotations: Some(content.annotations.clone()),
-            owner_references: Some(vec![owner_reference(resource)]),
-            ..ObjectMeta::default()
-        };
-        let parameters = PostParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PostParams::default() };
         // A POST and never an apply: an apply without force would merge into an object of somebody else.
-        return match K::call("create a target", api.create(&parameters, &K::compose(metadata, content))).await {
+        let object = K::compose(metadata_of(resource, id, content), content);
+        return match K::call("create a target", api.create(&written_by_us(), &object)).await {
             Ok(object) => Ok(TargetState::Held(held(object))),
             Err(error) if error.kubernetes_code() == Some(409) => read::<K>(id, &owner, cx).await,
             Err(error) => Err(error),
         };
     };
+    if !before.can_become(content) {
+        return replacing::replace(&api, resource, id, content, before, cx).await;
+    }
     let parameters = PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PatchParams::default() };
     match K::call("update a target", api.patch(&id.name, &parameters, &Patch::Merge(replacement::<K>(before, content)))).await {
         Ok(object) => Ok(TargetState::Held(held(object))),
@@ -293,6 +286,23 @@ async fn write_kind<K: TargetObject>(
         Err(error) if matches!(error.kubernetes_code(), Some(404 | 409)) => read::<K>(id, &owner, cx).await,
         Err(error) => Err(error),
     }
+}
+
+/// The metadata of a new target.
+pub(super) fn metadata_of(resource: &JsonWebKeySet, id: &TargetId, content: &TargetContent) -> ObjectMeta {
+    ObjectMeta {
+        name: Some(id.name.clone()),
+        namespace: Some(id.namespace.clone()),
+        labels: Some(content.labels.clone()),
+        annotations: Some(content.annotations.clone()),
+        owner_references: Some(vec![owner_reference(resource)]),
+        ..ObjectMeta::default()
+    }
+}
+
+/// How a new target is posted.
+pub(super) fn written_by_us() -> PostParams {
+    PostParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PostParams::default() }
 }
 
 async fn remove_kind<K: TargetObject>(id: &TargetId, uid: &str, cx: &Context) -> Result<TargetState, PassError> {
@@ -329,11 +339,12 @@ fn replacement<K: TargetObject>(before: &HeldTarget, wanted: &TargetContent) -> 
     })
 }
 
-fn held<K: TargetObject>(mut object: K) -> HeldTarget {
-    let content = object.content();
+pub(super) fn held<K: TargetObject>(mut object: K) -> HeldTarget {
+    let (content, is_immutable) = (object.content(), object.is_immutable());
     object.wipe();
     metadata::keep_identity(object.meta_mut());
-    HeldTarget { uid: object.uid().unwrap_or_default(), resource_version: object.resource_version().unwrap_or_default(), content }
+    let resource_version = object.resource_version().unwrap_or_default();
+    HeldTarget { uid: object.uid().unwrap_or_default(), resource_version, is_immutable, content }
 }
 
 /// Whether the controller of an object is the resource with this UID. The name alone proves nothing: a resource may be deleted and made again.

@@ -76,8 +76,7 @@ pub(super) fn rivals_of(
     freed: mpsc::UnboundedReceiver<DeserializeGuard<JsonWebKeySet>>,
     cx: Arc<Context>,
 ) -> impl Stream<Item = ObjectRef<DeserializeGuard<JsonWebKeySet>>> {
-    // A rival is not at rest: it was refused.
-    freed.flat_map(move |gone| stream::iter(gone.0.map_or_else(|_| Vec::new(), |gone| claims::rivals(&gone, &cx))))
+    freed.flat_map(move |gone| stream::iter(disturbed(gone.0.map_or_else(|_| Vec::new(), |gone| claims::rivals(&gone, &cx)), &cx)))
 }
 
 /// The sets of a namespace, whose labels may decide what they may reach.

@@ -6,7 +6,7 @@ use jwk_operator::{
     api::{AccessRule, AdminApiSpec, JsonWebKeySet, Namespaces},
     hydra::emulator::{Emulator, EmulatorOptions},
     jwk::Jwk,
-    lifecycle::{self, Observed, Record},
+    lifecycle::{self, Local, Observed},
 };
 
 const SET: &str = "shop.payments";
@@ -32,7 +32,7 @@ fn remote_steps(resource: &JsonWebKeySet, live: Vec<Jwk>) -> Vec<String> {
     let api = AdminApiSpec { access: vec![rule], ..AdminApiSpec::default() };
     let desired = lifecycle::validate(resource, &api, None).expect("a valid resource");
     let now = jiff::Timestamp::now();
-    let mut seen = Observed::new(Record::default());
+    let mut seen = Observed::new(Local::default());
     seen.finalizer = true;
     seen.is_first_look = true;
     seen.live_was_read(jwk_operator::jwk::JwkSet { keys: live }, Some(now), now);

@@ -2,6 +2,7 @@
 
 mod access;
 mod alerts;
+mod alone;
 mod attacks;
 mod authentication;
 mod availability;

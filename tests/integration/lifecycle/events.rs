@@ -21,6 +21,8 @@ pub const DAY: i64 = 24 * HOUR;
 #[derive(Clone, Debug)]
 pub enum Event {
     Pass(Vec<Fault>),
+    /// A pass in which the admin API does not answer.
+    PassAlone,
     Advance(i64),
     DeleteKey(usize),
     DeleteSet,
@@ -94,6 +96,7 @@ fn durations() -> impl Strategy<Value = i64> {
 pub fn events() -> impl Strategy<Value = Event> {
     let passes = prop_oneof![
         14 => proptest::collection::vec(faults(), 0..8).prop_map(Event::Pass),
+        2 => Just(Event::PassAlone),
         10 => durations().prop_map(Event::Advance),
         1 => prop_oneof![4 => Just(0), 1 => Just(30), 1 => Just(-30), 1 => Just(-HOUR), 1 => Just(7200), 1 => Just(400 * DAY)].prop_map(Event::Clock),
     ];
@@ -142,6 +145,7 @@ impl World {
             Event::Pass(faults) => {
                 self.pass(faults);
             }
+            Event::PassAlone => self.pass_without_admin_api(),
             Event::Advance(seconds) => self.advance(*seconds),
             Event::DeleteKey(index) => {
                 if let Some(kid) = self.any_kid(*index) {

@@ -1,5 +1,6 @@
 //! The life of a key against a model of the world, in which the remote set is the emulator's own store.
 
+mod alone;
 mod cases;
 mod entries;
 mod events;

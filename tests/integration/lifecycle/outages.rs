@@ -3,7 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 use jwk_operator::{
     api::{JsonWebKeySetStatus, ROTATE_AT_ANNOTATION, Reason, Rotation},
-    lifecycle::{self, Failure, Outcome},
+    lifecycle::{self, Failure, Local, Observed, Outcome, Record, Sight},
 };
 use kube::ResourceExt as _;
 
@@ -27,7 +27,7 @@ fn failure(stalled: bool) -> Failure {
 
 /// The status after a look that failed at this time.
 fn after(world: &World, stalled: bool, now: Timestamp) -> JsonWebKeySetStatus {
-    lifecycle::status(&world.desired().expect("granted"), None, &world.status(), &Outcome::Failed(failure(stalled)), now)
+    lifecycle::status(&world.desired().expect("granted"), Sight::Nothing, &world.status(), &Outcome::Failed(failure(stalled)), now)
 }
 
 fn told(status: &JsonWebKeySetStatus) -> (String, String) {
@@ -69,13 +69,13 @@ fn a_trouble_stays_while_a_pass_mends_it() {
     let now = world.now;
     let mut status = after(&world, true, now);
     let desired = world.desired().expect("granted");
-    let mut seen = lifecycle::Observed::new(lifecycle::Record::from_status(&status));
+    let mut seen = Observed::new(Local::new(Record::from_status(&status)));
     seen.finalizer = true;
     seen.live_was_read(Default::default(), Some(now), now);
-    let underway = lifecycle::status(&desired, Some(&seen), &status, &Outcome::Underway, now);
+    let underway = lifecycle::status(&desired, Sight::Everything(&seen), &status, &Outcome::Underway, now);
     assert_eq!(told(&underway), told(&status), "whether all is well again is told at the end of the pass");
     status.conditions.clear();
-    let underway = lifecycle::status(&desired, Some(&seen), &status, &Outcome::Underway, now);
+    let underway = lifecycle::status(&desired, Sight::Everything(&seen), &status, &Outcome::Underway, now);
     assert_eq!(told(&underway).0, "False");
 }
 
@@ -84,7 +84,9 @@ fn missing_credentials_are_like_an_outage() {
     let world = ready();
     let due = world.status().next_step.expect("a next step").0;
     let missing = Failure { reason: Reason::CredentialsMissing, ..failure(true) };
-    let after = |now| lifecycle::unconnected(&world.resource, &world.status(), &missing, now);
+    let wanted = world.desired().expect("granted").publication;
+    let local = world.local(&wanted);
+    let after = |now| lifecycle::unconnected(&world.resource, &world.status(), &missing, (&wanted, &local), now);
     assert_eq!(after(due - SignedDuration::from_secs(1)), world.status());
     assert_eq!(told(&after(due)).0, "False");
 }

@@ -2,7 +2,7 @@
 
 use jwk_operator::{
     api::{KeyState, Reason, Rotation},
-    lifecycle::{self, CreateCause, Step},
+    lifecycle::{self, CreateCause, Step, TargetStep},
 };
 
 use super::{
@@ -54,7 +54,7 @@ fn a_revoked_key_leaves_set_and_targets_before_its_successor_is_made() {
     let place = |is_it: fn(&Step) -> bool| steps.iter().position(|step| is_it(step)).unwrap_or_else(|| panic!("{}", world.history()));
     let made = place(|step| matches!(step, Step::CreateKey { .. }));
     assert!(place(|step| matches!(step, Step::DeleteKey { .. })) < made, "{}", world.history());
-    assert!(place(|step| matches!(step, Step::WriteTarget { .. })) < made, "{}", world.history());
+    assert!(place(|step| matches!(step, Step::Target(TargetStep::Write { .. }))) < made, "{}", world.history());
     assert!(world.is_ready(), "{:?}", world.status().conditions);
 }
 

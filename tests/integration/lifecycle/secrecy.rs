@@ -8,7 +8,7 @@ use base64::{
 };
 use jwk_operator::{
     api::TargetKind,
-    lifecycle::{Document, HeldTarget, Observed, Record, Step, TargetContent, TargetId, TargetState},
+    lifecycle::{Document, HeldTarget, Local, Observed, Step, TargetContent, TargetFailure, TargetId, TargetState, TargetStep},
 };
 use proptest::prelude::*;
 use serde_json::json;
@@ -73,11 +73,11 @@ proptest! {
         prop_assert_eq!(content.annotations.contains_key("asked"), asked, "one that is no longer asked for must be removed");
 
         let id = TargetId { kind: TargetKind::Secret, namespace: "shop".into(), name: "jwks".into() };
-        let held = HeldTarget { uid: "1".into(), resource_version: "2".into(), content: content.clone() };
-        let mut seen = Observed::new(Record::default());
-        seen.targets.insert(id.clone(), TargetState::Held(held.clone()));
-        let failed = TargetState::Failed { why: "cannot update a target (422 Invalid)".into(), last: Some(Box::new(held.clone())) };
-        let step = Step::WriteTarget { id, content: Box::new(content.clone()), replaces: Some(Box::new(held.clone())) };
+        let held = HeldTarget { uid: "1".into(), resource_version: "2".into(), is_immutable: false, content: content.clone() };
+        let mut seen = Observed::new(Local::default());
+        seen.local.targets.insert(id.clone(), TargetState::Held(held.clone()));
+        let failed = TargetState::Failed { why: TargetFailure { message: "cannot update a target (422 Invalid)".into(), stalled: true }, last: Some(Box::new(held.clone())) };
+        let step = Step::Target(TargetStep::Write { id, content: Box::new(content.clone()), replaces: Some(Box::new(held.clone())) });
         for shown in [format!("{content:?}"), format!("{held:#?}"), format!("{failed:?}"), format!("{step:?}"), format!("{seen:#?}")] {
             prop_assert!(!is_shown(&secret, &shown), "{shown}");
         }

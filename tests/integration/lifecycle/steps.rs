@@ -4,7 +4,10 @@ use jwk_operator::{
     api::{KeyState, KeyStatus, Mode},
     hydra::emulator::Refusal,
     jwk::{Jwk, symmetric},
-    lifecycle::{Desired, Document, HeldTarget, Observed, Outcome, Place, SourceState, Step, TargetContent, TargetState},
+    lifecycle::{
+        Desired, Document, HeldTarget, Observed, Outcome, Place, SourceState, Step, TargetContent, TargetFailure, TargetId, TargetState,
+        TargetStep, without_keys,
+    },
 };
 
 use super::{
@@ -34,41 +37,9 @@ impl World {
             Step::ReadStaged => seen.staged_was_read(self.store.get_set(STAGED).unwrap_or_default(), Some(self.now), self.operator_time()),
             Step::TellUnmanagedLeave { kids } => seen.told.extend(kids.iter().cloned()),
             Step::Wait { until } => self.now = self.now.max(until.saturating_sub(self.clock).expect("a time")),
-            Step::WriteTarget { id, content, replaces } => {
-                self.version += 1;
-                let uid = replaces.as_ref().map_or_else(|| format!("target-{}", self.version), |held| held.uid.clone());
-                let held = HeldTarget { uid, resource_version: self.version.to_string(), content: as_read(content) };
-                if self.foreign_objects.contains(id) {
-                    seen.target_was_written(id.clone(), TargetState::Foreign);
-                    return;
-                }
-                // An observer mirrors what is there, but for keys that were recorded before it was made one.
-                let is_observer = self.resource.spec.mode == Some(Mode::Observe);
-                let was_told = |key: &KeyStatus| !matches!(key.state, KeyState::Planned | KeyState::Staged);
-                let recorded = is_observer.then(|| self.status().keys.into_iter().filter(was_told).map(|key| key.kid).collect());
-                let look = TargetWrite {
-                    id,
-                    content,
-                    before: self.objects.get(id),
-                    recorded,
-                    spec: &self.resource.spec,
-                    status: self.resource.status.as_ref(),
-                    may_be_private: *id == private_target_id() && self.private_export,
-                };
-                if let Err(violation) = self.oracle.check_target(look, &self.store, &self.secret_keys(), &self.live(), self.now) {
-                    panic!("{violation}\n{}", self.history());
-                }
-                self.objects.insert(id.clone(), held.clone());
-                if is_observer {
-                    let (live, status) = (self.live(), self.status());
-                    self.oracle.forget_unrecorded(&live, &self.objects, &status);
-                }
-                seen.target_was_written(id.clone(), TargetState::Held(held));
-                self.oracle.note_published(&self.live(), &self.objects, self.resource.status.as_ref());
-            }
-            Step::RemoveTarget { id, .. } => {
-                self.objects.remove(id);
-                seen.target_was_written(id.clone(), TargetState::Absent);
+            Step::Target(step) => {
+                let state = self.take_target(step);
+                seen.target_was_written(step.id().clone(), state);
             }
             Step::CreateKey { .. } | Step::CreateSymmetricKey { .. } | Step::PutKey { .. } | Step::ImportKey { .. } => {
                 if let Step::ImportKey { name, key, .. } = step
@@ -103,6 +74,60 @@ impl World {
                 seen.set_was_deleted();
             }
         }
+    }
+
+    /// Writes or removes a target. Answers what is there now.
+    pub fn take_target(&mut self, step: &TargetStep) -> TargetState {
+        let id = step.id();
+        if self.targets_fail && !matches!(step, TargetStep::Remove { .. }) {
+            let last = self.objects.get(id).cloned().map(Box::new);
+            return TargetState::Failed { why: refused(), last };
+        }
+        match step {
+            TargetStep::Write { content, replaces, .. } => self.write_target(id, content, replaces.as_deref()),
+            TargetStep::Withdraw { kids, held, .. } => {
+                let texts = self.texts.get(id).cloned().unwrap_or_default();
+                let data = texts.iter().filter_map(|(key, text)| Some((key.clone(), without_keys(text.as_bytes(), kids)?))).collect();
+                self.write_target(id, &TargetContent { data, ..held.content.own_part() }, Some(held))
+            }
+            TargetStep::Remove { .. } => {
+                self.objects.remove(id);
+                TargetState::Absent
+            }
+        }
+    }
+
+    fn write_target(&mut self, id: &TargetId, content: &TargetContent, replaces: Option<&HeldTarget>) -> TargetState {
+        self.version += 1;
+        let uid = replaces.map_or_else(|| format!("target-{}", self.version), |held| held.uid.clone());
+        let held = HeldTarget { uid, resource_version: self.version.to_string(), is_immutable: false, content: as_read(content) };
+        if self.foreign_objects.contains(id) {
+            return TargetState::Foreign;
+        }
+        // An observer mirrors what is there, but for keys that were recorded before it was made one.
+        let is_observer = self.resource.spec.mode == Some(Mode::Observe);
+        let was_told = |key: &KeyStatus| !matches!(key.state, KeyState::Planned | KeyState::Staged);
+        let recorded = is_observer.then(|| self.status().keys.into_iter().filter(was_told).map(|key| key.kid).collect());
+        let look = TargetWrite {
+            id,
+            content,
+            before: self.objects.get(id),
+            recorded,
+            spec: &self.resource.spec,
+            status: self.resource.status.as_ref(),
+            may_be_private: *id == private_target_id() && self.private_export,
+        };
+        if let Err(violation) = self.oracle.check_target(look, &self.store, &self.secret_keys(), &self.live(), self.now) {
+            panic!("{violation}\n{}", self.history());
+        }
+        self.objects.insert(id.clone(), held.clone());
+        self.texts.insert(id.clone(), content.data.iter().map(|(key, document)| (key.clone(), document.text().to_owned())).collect());
+        if is_observer {
+            let (live, status) = (self.live(), self.status());
+            self.oracle.forget_unrecorded(&live, &self.objects, &status);
+        }
+        self.oracle.note_published(&self.live(), &self.objects, self.resource.status.as_ref());
+        TargetState::Held(held)
     }
 
     /// What a request carries: a symmetric key is made when it is sent, not when it lands.
@@ -174,7 +199,7 @@ impl World {
             secrets: &self.secret_keys(),
             deleting,
             late: late.is_some(),
-            is_refusing: self.is_refusing,
+            is_refusing: late.map_or(self.is_refusing, |write| write.is_refusing),
         };
         if let Err(violation) = self.oracle.check_write(&look, self.now) {
             panic!("{violation}\n{}", self.history());
@@ -189,6 +214,11 @@ pub fn place_of(step: &Step) -> Place {
         Step::CreateKey { place, .. } | Step::CreateSymmetricKey { place, .. } | Step::DeleteKey { place, .. } => *place,
         _ => Place::Live,
     }
+}
+
+/// The API server did not take it, and may later.
+pub fn refused() -> TargetFailure {
+    TargetFailure { message: "refused".into(), stalled: false }
 }
 
 /// The content of a target as it is read back.

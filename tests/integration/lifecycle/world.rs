@@ -9,13 +9,13 @@ use jwk_operator::{
     hydra::emulator::{DerivedKeys, Store},
     jwk::{Jwk, JwkSet},
     lifecycle::{
-        self, Desired, Failure, HeldTarget, Observed, Outcome, Pace, Progress, Record, RefusedWrite, SecretContent, Source, SourceKey,
-        SourceState, Step, TargetId, TargetState,
+        self, Desired, Failure, HeldTarget, Local, Observed, Outcome, Pace, Progress, Record, RefusedWrite, SecretContent, Sight, Source,
+        SourceKey, SourceState, Step, TargetId, TargetState, TargetStep, Wanted,
     },
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
-use super::oracle::Oracle;
+use super::{oracle::Oracle, steps::refused};
 
 pub const SET: &str = "shop.payments";
 pub const STAGED: &str = "shop.payments~next";
@@ -57,6 +57,8 @@ pub struct Unanswered {
     pub spec: JsonWebKeySetSpec,
     /// How often outsiders had changed the set by then.
     pub changes: usize,
+    /// Whether the server had refused a key in that pass.
+    pub is_refusing: bool,
 }
 
 /// How a pass ended.
@@ -93,11 +95,17 @@ pub struct World {
     pub store: Store,
     pub resource: JsonWebKeySet,
     pub objects: BTreeMap<TargetId, HeldTarget>,
+    /// What was written into them, which of a Secret only the API server knows.
+    pub texts: BTreeMap<TargetId, BTreeMap<String, String>>,
     pub foreign_objects: Vec<TargetId>,
     /// Whether the server keeps private keys to itself: it answers public halves, and a generated key replaces the set.
     pub keeps_private_keys: bool,
     /// Whether the next private key that is stored does not come in front, as may happen on MySQL within one second.
     pub misorders_next: bool,
+    /// Where the AdminApi leads.
+    pub url: String,
+    /// What its sets begin with.
+    pub set_prefix: Option<String>,
     /// Whether the AdminApi lets the namespace have private keys in Secrets.
     pub private_export: bool,
     /// The server refuses to store or remove about one key of so many, always the same ones; `None`: none.
@@ -143,9 +151,12 @@ impl World {
             store: Store::new(DerivedKeys::default()),
             resource,
             objects: BTreeMap::new(),
+            texts: BTreeMap::new(),
             foreign_objects: Vec::new(),
             keeps_private_keys: false,
             misorders_next: false,
+            url: "http://127.0.0.1:4445".into(),
+            set_prefix: None,
             private_export: false,
             refuses_one_of: None,
             is_refusing: false,
@@ -172,6 +183,10 @@ impl World {
 
     pub fn say(&mut self, what: impl Into<String>) {
         self.log.push(Logged { at: self.now, what: what.into(), step: None });
+    }
+
+    pub fn say_step(&mut self, step: Step) {
+        self.log.push(Logged { at: self.now, what: "ALONE".into(), step: Some(step) });
     }
 
     /// The history so far, a line each.
@@ -299,9 +314,10 @@ impl World {
         late
     }
 
-    pub fn desired(&self) -> Result<Desired, lifecycle::Refusal> {
-        let grants = AdminApiSpec {
-            url: "http://127.0.0.1:4445".into(),
+    pub fn grants(&self) -> AdminApiSpec {
+        AdminApiSpec {
+            url: self.url.clone(),
+            set_prefix: self.set_prefix.clone(),
             access: vec![AccessRule {
                 namespaces: Namespaces { all: Some(true), ..Namespaces::default() },
                 sets: vec!["{namespace}.*".into()],
@@ -309,12 +325,24 @@ impl World {
                 ..AccessRule::default()
             }],
             ..Default::default()
-        };
-        lifecycle::validate(&self.resource, &grants, None)
+        }
+    }
+
+    pub fn desired(&self) -> Result<Desired, lifecycle::Refusal> {
+        lifecycle::validate(&self.resource, &self.grants(), None)
+    }
+
+    /// What is known without the admin API.
+    pub fn local(&self, wanted: &Wanted) -> Local {
+        let mut local = Local::new(self.resource.status.as_ref().map(Record::from_status).unwrap_or_default());
+        let named = wanted.targets.iter().map(|target| target.id.clone());
+        let known = local.stored.targets.iter().cloned().chain(self.objects.keys().cloned()).chain(named);
+        local.targets = known.map(|id| (id.clone(), self.target(&id))).collect();
+        local
     }
 
     fn observe(&self, desired: &Desired) -> Observed {
-        let mut seen = Observed::new(self.resource.status.as_ref().map(Record::from_status).unwrap_or_default());
+        let mut seen = Observed::new(self.local(&desired.publication));
         seen.live_was_read(self.store.get_set(SET).unwrap_or_default(), Some(self.now), self.operator_time());
         seen.finalizer = self.finalizer;
         seen.is_first_look = !self.finalizer;
@@ -327,14 +355,6 @@ impl World {
         seen.staged = self.staged_is_empty.then(JwkSet::default);
         let imports = desired.entries.iter().filter(|entry| matches!(entry.source, Source::Import(_)));
         seen.sources = imports.map(|entry| (entry.name.clone(), self.source_state(desired, &entry.name))).collect();
-        let known = seen
-            .stored
-            .targets
-            .iter()
-            .cloned()
-            .chain(self.objects.keys().cloned())
-            .chain(desired.targets.iter().map(|target| target.id.clone()));
-        seen.targets = known.map(|id| (id.clone(), self.target(&id))).collect();
         seen
     }
 
@@ -360,10 +380,8 @@ impl World {
         }
         let desired = match self.desired() {
             Ok(desired) => desired,
-            Err(refusal) => {
-                let generation = self.resource.metadata.generation.unwrap_or(1);
-                let status = lifecycle::refused(&self.status(), generation, SET, &refusal, self.operator_time());
-                self.resource.status = Some(status);
+            Err(_) => {
+                self.pass_without_admin_api();
                 return End::Done(0);
             }
         };
@@ -390,7 +408,7 @@ impl World {
             if !matches!(step, Step::ReadLive | Step::ReadStaged | Step::Wait { .. }) {
                 steps += 1;
             }
-            let fault = if step.writes_remote() || matches!(step, Step::WriteTarget { .. } | Step::StoreRecord(_)) {
+            let fault = if step.writes_remote() || matches!(step, Step::Target(TargetStep::Write { .. }) | Step::StoreRecord(_)) {
                 faults.next().unwrap_or(Fault::None)
             } else {
                 Fault::None
@@ -410,10 +428,9 @@ impl World {
                     self.is_refusing = true;
                     seen.key_was_refused(RefusedWrite::of(&step).expect("a write of a key"), "the admin API refuses the request".into());
                 }
-                _ if matches!(step, Step::WriteTarget { .. }) && (fault == Fault::Refused || self.targets_fail) => {
-                    let Step::WriteTarget { id, .. } = step else { unreachable!("a write of a target") };
-                    let last = self.objects.get(&id).cloned().map(Box::new);
-                    seen.target_was_written(id, TargetState::Failed { why: "refused".into(), last });
+                Fault::Refused if let Step::Target(step) = &step => {
+                    let last = self.objects.get(step.id()).cloned().map(Box::new);
+                    seen.target_was_written(step.id().clone(), TargetState::Failed { why: refused(), last });
                 }
                 Fault::Refused => {
                     self.staged_is_empty = false;
@@ -434,8 +451,8 @@ impl World {
                         Fault::Late(delay) => {
                             let key = self.prepare(&step, &desired);
                             let lands = self.now + SignedDuration::from_secs(delay.clamp(1, late - 1));
-                            let (spec, changes) = (self.resource.spec.clone(), self.changes);
-                            self.in_flight.push(Unanswered { lands, step, key, spec, changes });
+                            let (spec, changes, is_refusing) = (self.resource.spec.clone(), self.changes, self.is_refusing);
+                            self.in_flight.push(Unanswered { lands, step, key, spec, changes, is_refusing });
                             self.in_flight.sort_by_key(|write| write.lands);
                         }
                         _ => {
@@ -478,7 +495,7 @@ impl World {
         if self.gone {
             return;
         }
-        let status = lifecycle::status(desired, Some(seen), &self.status(), outcome, self.operator_time());
+        let status = lifecycle::status(desired, Sight::Everything(seen), &self.status(), outcome, self.operator_time());
         self.oracle.check_status(&status, &self.store, &self.secret_keys());
         self.resource.status = Some(status);
         self.oracle.note_published(&self.live(), &self.objects, self.resource.status.as_ref());

@@ -1,6 +1,9 @@
 //! The documents of a target: public halves, which anybody may see, or what came out of a Secret, of which nobody keeps the text.
 
-use std::{collections::BTreeMap, fmt};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+};
 
 use aws_lc_rs::digest::{self, SHA256};
 use zeroize::Zeroizing;
@@ -126,6 +129,15 @@ impl Document {
     }
 }
 
+/// A document without the keys of these kids, public and private halves; everything else stays as it is. `None` if it is no JWK Set, or holds
+/// none of them.
+pub fn without_keys(bytes: &[u8], kids: &BTreeSet<String>) -> Option<Document> {
+    let mut set = JwkSet::parse(bytes).ok()?;
+    let before = set.keys.len();
+    set.keys.retain(|key| key.kid().is_none_or(|kid| !kids.contains(kid)));
+    (set.keys.len() < before).then(|| sealed(&set.keys.iter().collect::<Vec<_>>()))
+}
+
 impl PartialEq for Document {
     fn eq(&self, other: &Self) -> bool {
         match (self, other) {
@@ -217,12 +229,17 @@ pub(super) fn private(layout: PrivateLayout, private: &[&Jwk], public: &BTreeMap
             signer.iter().copied().chain(its_half).chain(others(signer)).collect()
         }
     };
+    sealed(&keys)
+}
+
+/// The document that holds these keys in this order.
+fn sealed(keys: &[&Jwk]) -> Document {
     /// Borrows the keys, so that no copy of a private member is left behind.
     #[derive(serde::Serialize)]
     struct Borrowed<'set> {
         keys: &'set [&'set Jwk],
     }
-    let text = Zeroizing::new(serde_json::to_string(&Borrowed { keys: &keys }).unwrap_or_default());
+    let text = Zeroizing::new(serde_json::to_string(&Borrowed { keys }).unwrap_or_default());
     if keys.iter().all(|key| !key.is_private()) {
         return Document::Public(text.to_string());
     }

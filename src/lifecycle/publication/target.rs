@@ -1,14 +1,17 @@
 //! The objects that hold the keys: what they should contain, what they contain, and whether the two differ.
 
-use std::{collections::BTreeMap, fmt};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+};
 
 use aws_lc_rs::digest;
 
-use super::{
-    desired::Target,
-    document::{self, Document, in_hexadecimal},
+use super::document::{self, Document, in_hexadecimal};
+use super::wanted::Target;
+use crate::api::{
+    FIELD_MANAGER, LAST_APPLIED_ANNOTATION, MANAGED_BY_LABEL, MANAGED_METADATA_ANNOTATION, SET_ANNOTATION, TargetKind, TargetStatus,
 };
-use crate::api::{FIELD_MANAGER, LAST_APPLIED_ANNOTATION, MANAGED_BY_LABEL, MANAGED_METADATA_ANNOTATION, SET_ANNOTATION, TargetKind};
 use crate::jwk::{Jwk, PublicJwk};
 
 /// Names one target.
@@ -20,6 +23,19 @@ pub struct TargetId {
     pub namespace: String,
     /// Its name.
     pub name: String,
+}
+
+impl TargetId {
+    /// Whether it is the one that a status lists so.
+    pub(in crate::lifecycle) fn is(&self, listed: &TargetStatus) -> bool {
+        self.kind == listed.kind && self.namespace == listed.namespace && self.name == listed.name
+    }
+}
+
+impl From<&TargetStatus> for TargetId {
+    fn from(listed: &TargetStatus) -> Self {
+        Self { kind: listed.kind, namespace: listed.namespace.clone(), name: listed.name.clone() }
+    }
 }
 
 impl std::fmt::Display for TargetId {
@@ -40,10 +56,19 @@ pub enum TargetState {
     /// It could not be written in this pass.
     Failed {
         /// Why.
-        why: String,
+        why: TargetFailure,
         /// What was there before, as far as it is known: it may be there still.
         last: Option<Box<HeldTarget>>,
     },
+}
+
+/// Why a target could not be written or removed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TargetFailure {
+    /// What happened, in words that a tenant may read.
+    pub message: String,
+    /// Whether somebody has to act before a repetition can succeed: a quota, a policy, a name or a size is in the way.
+    pub stalled: bool,
 }
 
 /// An object that the operator controls, as it was read.
@@ -53,8 +78,57 @@ pub struct HeldTarget {
     pub uid: String,
     /// The version that a write replaces.
     pub resource_version: String,
+    /// Whether somebody made it immutable: the API server refuses every change of its data.
+    pub is_immutable: bool,
     /// What it contains.
     pub content: TargetContent,
+}
+
+impl HeldTarget {
+    /// Whether a change of the object can bring it to this content. Else another one has to take its place: the type of a Secret cannot change,
+    /// nor the data of what is immutable.
+    pub fn can_become(&self, content: &TargetContent) -> bool {
+        self.content.secret_type == content.secret_type && !(self.is_immutable && self.content.data != content.data)
+    }
+}
+
+/// One effect on one target.
+#[derive(Clone, Debug)]
+pub enum TargetStep {
+    /// Write it. An object that cannot become what it shall contain is removed and made again.
+    Write {
+        /// Which.
+        id: TargetId,
+        /// What it shall contain.
+        content: Box<TargetContent>,
+        /// The object to replace; `None` creates it.
+        replaces: Option<Box<HeldTarget>>,
+    },
+    /// Take keys out of what it holds, private halves included, and leave the rest: nobody remembers its text.
+    Withdraw {
+        /// Which.
+        id: TargetId,
+        /// The kids that leave.
+        kids: BTreeSet<String>,
+        /// The object as it was read.
+        held: Box<HeldTarget>,
+    },
+    /// Delete it: it is no longer asked for.
+    Remove {
+        /// Which.
+        id: TargetId,
+        /// The UID it must have.
+        uid: String,
+    },
+}
+
+impl TargetStep {
+    /// Which target.
+    pub fn id(&self) -> &TargetId {
+        match self {
+            Self::Write { id, .. } | Self::Withdraw { id, .. } | Self::Remove { id, .. } => id,
+        }
+    }
 }
 
 /// The content of a target. `Debug` shows names and hashes: labels and annotations of somebody else may hold a key, too.
@@ -114,7 +188,7 @@ impl TargetContent {
     }
 
     /// The kids of the private keys it holds.
-    pub(super) fn private_kids(&self) -> Vec<String> {
+    pub(in crate::lifecycle) fn private_kids(&self) -> Vec<String> {
         self.data.values().flat_map(Document::private_kids).cloned().collect()
     }
 
@@ -136,7 +210,7 @@ impl TargetContent {
     }
 
     /// The part of an object's content that the operator wrote: all of the data, and of the metadata what it manages.
-    pub(super) fn own_part(&self) -> Self {
+    pub fn own_part(&self) -> Self {
         let always = [MANAGED_BY_LABEL, SET_ANNOTATION, MANAGED_METADATA_ANNOTATION];
         let is_own = |name: &str| always.contains(&name) || self.managed_metadata().any(|managed| managed == name);
         let mut own = self.clone();

@@ -1,9 +1,6 @@
 //! What to do when somebody else changed a target of a set that is as planned: decided without a look at the set.
 
-use super::{
-    step::Step,
-    target::{HeldTarget, TargetId, TargetState},
-};
+use super::target::{HeldTarget, TargetId, TargetState, TargetStep};
 use crate::api::TargetKind;
 
 /// What an edited target needs.
@@ -12,7 +9,7 @@ pub enum Repair {
     /// It holds what it should.
     Nothing,
     /// This write puts back what it held.
-    Write(Step),
+    Write(TargetStep),
     /// More has to be known first: the set, and what the spec asks for.
     Pass,
 }
@@ -26,10 +23,12 @@ pub fn repair(id: &TargetId, kept: Option<&HeldTarget>, found: &TargetState) -> 
     let Some(wanted) = kept.filter(is_remembered).map(|kept| kept.content.own_part()) else { return Repair::Pass };
     let write = |replaces: Option<&HeldTarget>| {
         let (content, replaces) = (Box::new(wanted.clone()), replaces.cloned().map(Box::new));
-        Repair::Write(Step::WriteTarget { id: id.clone(), content, replaces })
+        Repair::Write(TargetStep::Write { id: id.clone(), content, replaces })
     };
     match found {
         TargetState::Absent => write(None),
+        // Another object has to take the place of one that is immutable: a pass looks first.
+        TargetState::Held(held) if !held.can_become(&wanted) => Repair::Pass,
         TargetState::Held(held) if held.content.differs_from(&wanted) => write(Some(held)),
         TargetState::Held(_) => Repair::Nothing,
         TargetState::Foreign | TargetState::Failed { .. } => Repair::Pass,
@@ -41,7 +40,7 @@ mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
-    use crate::lifecycle::{Document, TargetContent};
+    use crate::lifecycle::{Document, TargetContent, TargetFailure};
 
     fn id(kind: TargetKind) -> TargetId {
         TargetId { kind, namespace: "shop".to_owned(), name: "keys".to_owned() }
@@ -59,7 +58,7 @@ mod tests {
             annotations: map(&[("jwk-operator.dev/managed-metadata", "app,note"), ("note", "ours"), ("theirs", "2")]),
             ..TargetContent::default()
         };
-        HeldTarget { uid: "uid".to_owned(), resource_version: "1".to_owned(), content }
+        HeldTarget { uid: "uid".to_owned(), resource_version: "1".to_owned(), is_immutable: false, content }
     }
 
     fn found(change: impl FnOnce(&mut TargetContent)) -> TargetState {
@@ -71,7 +70,7 @@ mod tests {
 
     fn written(found: &TargetState) -> (TargetContent, bool) {
         match repair(&id(TargetKind::ConfigMap), Some(&kept()), found) {
-            Repair::Write(Step::WriteTarget { content, replaces, .. }) => (*content, replaces.is_some()),
+            Repair::Write(TargetStep::Write { content, replaces, .. }) => (*content, replaces.is_some()),
             other => panic!("{other:?}"),
         }
     }
@@ -109,7 +108,8 @@ mod tests {
 
     #[test]
     fn what_cannot_be_put_back_from_memory_needs_a_pass() {
-        let unknown = [TargetState::Foreign, TargetState::Failed { why: String::new(), last: None }];
+        let unknown =
+            [TargetState::Foreign, TargetState::Failed { why: TargetFailure { message: String::new(), stalled: false }, last: None }];
         for state in unknown {
             assert!(matches!(repair(&id(TargetKind::ConfigMap), Some(&kept()), &state), Repair::Pass));
         }

@@ -1,0 +1,140 @@
+//! What a resource asks to be published, with a spec that can be acted on or without.
+
+use std::collections::BTreeSet;
+
+use kube::ResourceExt as _;
+
+use super::TargetId;
+use crate::{
+    api::{AdminApiSpec, JsonWebKeySet, PrivateLayout, PublishTarget, TargetContentKind, TargetKind},
+    lifecycle::{
+        access::{self, Labels},
+        desired::{Entry, Source, is_object_name},
+    },
+};
+
+/// The data key of a target that names none.
+const DEFAULT_DATA_KEY: &str = "jwks.json";
+
+/// What is asked to be published, and where.
+#[derive(Clone, Debug)]
+pub struct Wanted {
+    /// The id of the remote set.
+    pub set: String,
+    /// Where the keys are published.
+    pub targets: Vec<Target>,
+    /// The targets that shall hold private keys, which the AdminApi does not grant: they are removed.
+    pub withheld: Vec<TargetId>,
+    /// The kids that leave every target at once.
+    pub revoked: BTreeSet<String>,
+    /// Whether `targets` are all that shall be: what else is there is removed. While a spec is refused, it stays.
+    pub is_complete: bool,
+    /// Whether Secrets may hold private keys.
+    pub private_keys: PrivateKeys,
+    /// The entries whose keys verifiers can read: while one of them has none yet, an empty document is a mistake.
+    pub readable: BTreeSet<String>,
+}
+
+/// Whether Secrets of a resource may hold private keys.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PrivateKeys {
+    /// The AdminApi grants it.
+    Granted,
+    /// Nothing grants it: what is there is removed.
+    Denied,
+    /// The AdminApi cannot be read: what is there stays.
+    Unknown,
+}
+
+/// The AdminApi of a resource, as far as a grant can be read from it.
+#[derive(Clone, Copy, Debug)]
+pub enum Granting<'world> {
+    /// There is none, so that nothing is granted.
+    Nothing,
+    /// It cannot be read.
+    Unreadable,
+    /// Its rules.
+    Rules(&'world AdminApiSpec),
+}
+
+/// One object that holds the keys.
+#[derive(Clone, Debug)]
+pub struct Target {
+    /// Which object.
+    pub id: TargetId,
+    /// Its data key.
+    pub data_key: String,
+    /// In which layout it holds private keys; `None` for the public halves alone.
+    pub private: Option<PrivateLayout>,
+    /// What `publish` asks for besides.
+    pub asked: PublishTarget,
+}
+
+impl Wanted {
+    /// What a resource asks for whose spec can be acted on.
+    pub(in crate::lifecycle) fn of(resource: &JsonWebKeySet, set: &str, private_keys: PrivateKeys, entries: &[Entry]) -> Self {
+        let mut targets = targets(resource);
+        let is_withheld = |target: &mut Target| target.private.is_some() && private_keys == PrivateKeys::Denied;
+        let withheld = targets.extract_if(.., is_withheld).map(|target| target.id).collect();
+        let has_public_half = |entry: &&Entry| !matches!(&entry.source, Source::Generate { alg, .. } if alg.is_symmetric());
+        Self {
+            set: set.to_owned(),
+            targets,
+            withheld,
+            revoked: resource.spec.revoke.iter().cloned().collect(),
+            is_complete: true,
+            private_keys,
+            readable: entries.iter().filter(has_public_half).map(|entry| entry.name.clone()).collect(),
+        }
+    }
+
+    /// What goes on for a resource that is not acted on, whose spec may be one that cannot be: what was written before stays up to date, but for
+    /// what the spec revokes and what is not granted any more. `labels` are those of its namespace.
+    pub fn without_spec(resource: &JsonWebKeySet, set: &str, granting: Granting<'_>, labels: Option<&Labels>) -> Self {
+        let written = resource.status.as_ref().filter(|status| status.origin.is_some()).and_then(|status| status.set.as_deref());
+        // A set that keys were put into stays the one of its resource, also when the spec came to name another.
+        let set = written.unwrap_or(set);
+        let private_keys = match granting {
+            Granting::Nothing => PrivateKeys::Denied,
+            Granting::Unreadable => PrivateKeys::Unknown,
+            Granting::Rules(api) => {
+                let grant = access::grant(api, &resource.namespace().unwrap_or_default(), labels, set);
+                if grant.is_some_and(|grant| grant.private_export) { PrivateKeys::Granted } else { PrivateKeys::Denied }
+            }
+        };
+        let was_written = |target: &Target| {
+            let listed = resource.status.iter().flat_map(|status| &status.targets);
+            listed.into_iter().any(|listed| target.id.is(listed)) && is_object_name(&target.id.name)
+        };
+        let mut wanted = Self { is_complete: false, ..Self::of(resource, set, private_keys, &[]) };
+        wanted.targets.retain(|target| was_written(target) && resource.metadata.deletion_timestamp.is_none());
+        wanted.readable = resource.spec.keys.iter().map(|entry| entry.name.clone()).collect();
+        wanted
+    }
+}
+
+/// The targets that a spec names.
+fn targets(resource: &JsonWebKeySet) -> Vec<Target> {
+    let namespace = resource.namespace().unwrap_or_default();
+    let target = |kind, name: String, data_key: &Option<String>, asked: &PublishTarget| Target {
+        id: TargetId { kind, namespace: namespace.clone(), name },
+        data_key: data_key.clone().unwrap_or_else(|| DEFAULT_DATA_KEY.to_owned()),
+        private: asked
+            .secret
+            .as_ref()
+            .filter(|secret| secret.content == Some(TargetContentKind::Private))
+            .map(|secret| secret.layout.unwrap_or_default()),
+        asked: asked.clone(),
+    };
+    match &resource.spec.publish {
+        None => vec![target(TargetKind::ConfigMap, format!("{}-jwks", resource.name_any()), &None, &PublishTarget::default())],
+        Some(asked) => asked
+            .iter()
+            .filter_map(|asked| match (&asked.config_map, &asked.secret) {
+                (Some(map), _) => Some(target(TargetKind::ConfigMap, map.name.clone(), &map.key, asked)),
+                (None, Some(secret)) => Some(target(TargetKind::Secret, secret.name.clone(), &secret.key, asked)),
+                (None, None) => None,
+            })
+            .collect(),
+    }
+}
