@@ -78,6 +78,8 @@ reasons! {
     SetConflict,
     /// The id of the set would be another one than before.
     SetChanged,
+    /// The AdminApi leads to another server than before, which does not hold the set.
+    ServerChanged,
     /// The AdminApi does not grant to publish private keys.
     PrivateExportDenied,
     /// Private keys are in a Secret from now on.

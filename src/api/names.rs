@@ -25,5 +25,7 @@ pub const IMPORT_LABEL: &str = "jwk-operator.dev/import";
 pub const LAST_APPLIED_ANNOTATION: &str = "kubectl.kubernetes.io/last-applied-configuration";
 /// On the Lease: whether everything that its last holder sent was answered when it gave the Lease back: `done`.
 pub const HANDOVER_ANNOTATION: &str = "jwk-operator.dev/handover";
+/// On a resource: the server at which its set begins anew, after the AdminApi came to lead to another one (`ServerChanged`).
+pub const ACCEPT_SERVER_ANNOTATION: &str = "jwk-operator.dev/accept-server";
 /// On a resource: when its generated keys are to be replaced (RFC 3339), once.
 pub const ROTATE_AT_ANNOTATION: &str = "jwk-operator.dev/rotate-at";

@@ -20,6 +20,9 @@ pub struct JsonWebKeySetStatus {
     /// The id of the remote set.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub set: Option<String>,
+    /// The server at which the set was last seen: host, port and path prefix.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub server: Option<String>,
     /// The kid that the admin API signs with: its first private key.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub signer: Option<String>,

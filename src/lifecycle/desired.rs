@@ -7,12 +7,13 @@ use kube::ResourceExt as _;
 
 use super::{
     access::{self, Grant, Labels},
-    kid,
+    claim, kid,
     publication::{PrivateKeys, Wanted},
     timing::{RotateAt, Timing, asked_rotation, timing},
 };
 use crate::api::{
-    AdminApiSpec, Algorithm, DeletionPolicy, Generate, Import, JsonWebKeySet, KeySource, KeyUse, Mode, PublicKey, Reason, UnmanagedKeys,
+    ACCEPT_SERVER_ANNOTATION, AdminApiSpec, Algorithm, DeletionPolicy, Generate, Import, JsonWebKeySet, KeySource, KeyUse, Mode, PublicKey,
+    Reason, UnmanagedKeys,
 };
 use crate::jwk::{Jwk, PublicJwk, Thumbprint};
 
@@ -31,6 +32,10 @@ pub struct Desired {
     pub deleting: bool,
     /// The id of the remote set.
     pub set: String,
+    /// The server that holds it: host, port and path prefix.
+    pub server: String,
+    /// The server at which somebody wants the set to begin anew.
+    pub accepted_server: Option<String>,
     /// The keys, by name.
     pub entries: Vec<Entry>,
     /// The name of the entry that signs; `None` if no entry has a private key.
@@ -169,6 +174,8 @@ pub fn validate(resource: &JsonWebKeySet, api: &AdminApiSpec, labels: Option<&La
         created: resource.metadata.creation_timestamp.as_ref().map_or(Timestamp::UNIX_EPOCH, |time| time.0),
         generation: resource.metadata.generation.unwrap_or_default(),
         deleting,
+        server: claim::server(api),
+        accepted_server: resource.annotations().get(ACCEPT_SERVER_ANNOTATION).cloned(),
         entries,
         signer,
         unmanaged_keys: spec.unmanaged_keys.unwrap_or_default(),

@@ -31,6 +31,7 @@ mod refusal;
 mod retire;
 mod revoke;
 mod rotate;
+mod server;
 mod source;
 mod status;
 mod step;

@@ -188,6 +188,10 @@ pub fn assess(desired: &Desired, seen: &Observed, now: Timestamp) -> Assessment 
     if desired.mode == Mode::Observe {
         look.only_observe(recognised);
     }
+    if look.is_elsewhere() {
+        return look.leave_alone();
+    }
+    look.record.server = Some(desired.server.clone());
     let published = look.publish();
     look.forget(&published);
     look.finish(published)

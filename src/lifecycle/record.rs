@@ -20,6 +20,8 @@ pub const DEFAULT_RETAIN: Duration = Duration::from_secs(48 * 3600);
 pub struct Record {
     /// Who made the set; `None` before the first look.
     pub origin: Option<Origin>,
+    /// The server at which the set was last seen; `None` before the first look.
+    pub server: Option<String>,
     /// The keys, by kid.
     pub keys: BTreeMap<String, KeyRecord>,
     /// The newest slot ever used, by entry name.
@@ -88,6 +90,7 @@ impl Record {
     pub fn from_status(status: &JsonWebKeySetStatus) -> Self {
         Self {
             origin: status.origin,
+            server: status.server.clone(),
             keys: status.keys.iter().map(|key| (key.kid.clone(), KeyRecord::from_status(key))).collect(),
             slots: status.slots.iter().filter_map(|(name, slot)| Some((name.clone(), Slot::parse(slot)?))).collect(),
             targets: status.targets.iter().map(TargetId::from).collect(),
@@ -99,6 +102,7 @@ impl Record {
     /// Writes the record into a status; the targets are written with their hashes by the caller.
     pub fn write_into(&self, status: &mut JsonWebKeySetStatus) {
         status.origin = self.origin;
+        status.server.clone_from(&self.server);
         status.keys = self.keys.iter().map(|(kid, key)| key.to_status(kid)).collect();
         status.last_handled_rotate_at = self.handled_rotate_at.clone();
         status.slots = self.slots.iter().map(|(name, slot)| (name.clone(), slot.to_string())).collect();

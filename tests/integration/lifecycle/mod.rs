@@ -13,5 +13,6 @@ mod refusals;
 mod revocation;
 mod rotation;
 mod secrecy;
+mod servers;
 mod steps;
 mod world;
