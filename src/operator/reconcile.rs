@@ -49,10 +49,11 @@ pub(super) async fn reconcile(guard: Arc<Watched>, cx: Arc<Context>) -> Result<A
     if cx.departed.holds(&uid) || !cx.leadership.may_write() {
         return Ok(Action::await_change());
     }
-    if let Some(action) = Box::pin(repairs::repair(&guard, &cx)).await {
-        return Ok(action);
+    match AssertUnwindSafe(Box::pin(ahead(&guard, &cx))).catch_unwind().await {
+        Ok(None) => {}
+        Ok(Some(action)) => return Ok(action),
+        Err(_) => return Ok(panicked(&uid, &cx)),
     }
-    Box::pin(publication::while_unanswered(&guard, &cx)).await;
     let admitted = admission::admit(&guard, &cx).await;
     let Some(guard) = admission::latest(&guard, &cx) else { return Ok(Action::await_change()) };
     if cx.departed.holds(&uid) || !cx.leadership.may_write() {
@@ -63,6 +64,20 @@ pub(super) async fn reconcile(guard: Arc<Watched>, cx: Arc<Context>) -> Result<A
         cx.memory.is_shown(&uid, watched.meta().resource_version.as_deref());
     }
     Ok(action)
+}
+
+/// What needs no turn: edited targets, and all targets while the admin API does not answer. Answers when nothing else is to be done.
+async fn ahead(guard: &Watched, cx: &Context) -> Option<Action> {
+    let repaired = repairs::repair(guard, cx).await;
+    if repaired.is_none() {
+        publication::while_unanswered(guard, cx).await;
+    }
+    repaired
+}
+
+fn panicked(uid: &str, cx: &Context) -> Action {
+    tracing::error!("a reconcile panicked: this is a defect of the operator, please report it");
+    Action::requeue(cx.memory.pause(uid))
 }
 
 /// Works on a resource whose turn it is.
@@ -86,10 +101,7 @@ async fn work(guard: &Watched, admitted: Option<Admission>, cx: &Context) -> Act
             }
             Action::requeue(cx.memory.pause(&uid))
         }
-        Err(_) => {
-            tracing::error!("a reconcile panicked: this is a defect of the operator, please report it");
-            Action::requeue(cx.memory.pause(&uid))
-        }
+        Err(_) => panicked(&uid, cx),
     }
 }
 
