@@ -34,12 +34,12 @@ pub(super) fn shows_unstored(stored: &Record, record: &Record, step: &Step) -> b
 /// Whether the status lacks what it must hold before this write: the origin of the set; the kid of a new key, unless it follows from the
 /// resource's creation; kid and thumbprint of a supplied key.
 pub(super) fn must_be_stored_ahead(desired: &Desired, seen: &Observed, record: &Record, step: &Step) -> bool {
-    let is_unknown = |kid: &str| !seen.local.stored.keys.contains_key(kid);
+    let is_unknown = |kid: &str| !seen.local.record.keys.contains_key(kid);
     // A key of somebody who gave it its kid is known by both.
     let is_other = |kid: &str| {
         let explicit = kid::parse_generated(&desired.set, kid).is_none();
         let thumbprint = |record: &Record| record.keys.get(kid).map(|key| key.thumbprint.clone());
-        is_unknown(kid) || (explicit && thumbprint(&seen.local.stored) != thumbprint(record))
+        is_unknown(kid) || (explicit && thumbprint(&seen.local.record) != thumbprint(record))
     };
     let lacks_key = match step {
         Step::CreateKey { kid, .. } if is_first_pass(seen) => {
@@ -50,5 +50,5 @@ pub(super) fn must_be_stored_ahead(desired: &Desired, seen: &Observed, record: &
         Step::ImportKey { key, .. } => is_other(&key.kid),
         _ => false,
     };
-    step.writes_remote() && (seen.local.stored.origin.is_none() || lacks_key)
+    step.writes_remote() && (seen.local.record.origin.is_none() || lacks_key)
 }

@@ -80,7 +80,7 @@ impl Observed {
             staged: None,
             staged_read_at: None,
             sources: BTreeMap::new(),
-            is_opaque: local.stored.is_opaque,
+            is_opaque: local.record.is_opaque,
             told: BTreeSet::new(),
             removed: BTreeSet::new(),
             refused: BTreeMap::new(),
@@ -127,7 +127,7 @@ impl Observed {
         let is_there = |kid: &str| self.live.key(kid).is_some() || self.staged_keys().iter().any(|key| key.kid() == Some(kid));
         let is_unseen =
             |(kid, key): (&String, &KeyRecord)| key.state == KeyState::Planned && !self.reserved.contains(kid) && !is_there(kid);
-        self.local.stored.is_empty() || self.local.stored.keys.iter().any(is_unseen)
+        self.local.record.is_empty() || self.local.record.keys.iter().any(is_unseen)
     }
 
     /// Whether the live set was read right before now.

@@ -131,7 +131,7 @@ impl Assessor<'_> {
 /// Whether the resource is in its very first pass, where kids follow from its creation and nothing needs to be stored ahead: it has no status,
 /// and had no finalizer, without which nothing is ever written for it.
 pub(super) fn is_first_pass(seen: &Observed) -> bool {
-    seen.is_first_look && seen.local.stored.is_empty()
+    seen.is_first_look && seen.local.record.is_empty()
 }
 
 /// Who made the set, as far as it can be known: from the record; else the set is the operator's if it is not there yet, or if every key in it
@@ -151,8 +151,8 @@ pub fn assess(desired: &Desired, seen: &Observed, now: Timestamp) -> Assessment 
     let mut remembered: BTreeMap<String, PublicJwk> = held.flat_map(|held| held.content.published()).collect();
     let held_kids = remembered.keys().cloned().collect();
     remembered.retain(|kid, _| !desired.revoked.contains(kid));
-    if !seen.local.stored.is_empty() {
-        remembered.retain(|kid, _| seen.local.stored.keys.contains_key(kid));
+    if !seen.local.record.is_empty() {
+        remembered.retain(|kid, _| seen.local.record.keys.contains_key(kid));
     }
     let mut look = Assessor {
         desired,
@@ -305,9 +305,9 @@ pub fn next(desired: &Desired, seen: &Observed, now: Timestamp) -> Option<Step> 
         let is_order_open = seen.order_is_unread && seen.private_keys().nth(1).is_some();
         return is_order_open.then_some(Step::ReadLive);
     };
-    if holds_outdated_time(&seen.local.stored, &assessment.record)
+    if holds_outdated_time(&seen.local.record, &assessment.record)
         || must_be_stored_ahead(desired, seen, &assessment.record, &step)
-        || shows_unstored(&seen.local.stored, &assessment.record, &step)
+        || shows_unstored(&seen.local.record, &assessment.record, &step)
     {
         return Some(Step::StoreRecord(Box::new(assessment.record)));
     }
@@ -326,7 +326,7 @@ pub fn next_publication(desired: &Desired, seen: &Observed, now: Timestamp) -> O
     }
     let assessment = assess(desired, seen, now);
     let step = assessment.steps.into_iter().find(|step| matches!(step, Step::Target(_)))?;
-    let is_ahead = shows_unstored(&seen.local.stored, &assessment.record, &step);
+    let is_ahead = shows_unstored(&seen.local.record, &assessment.record, &step);
     Some(if is_ahead { Step::StoreRecord(Box::new(assessment.record)) } else { step })
 }
 

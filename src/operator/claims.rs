@@ -8,7 +8,7 @@ use super::{context::Context, unparsable};
 use crate::{
     api::{AdminApi, JsonWebKeySet},
     lifecycle::{
-        Refusal,
+        Granting, Refusal,
         access::Labels,
         claim::{self, Claimant},
     },
@@ -32,6 +32,15 @@ impl Surroundings {
     /// The AdminApi, an error if it cannot be read, `None` if there is none.
     pub(super) fn admin_api(&self) -> Option<Result<&AdminApi, ()>> {
         self.admin_api.as_ref().map(|guard| guard.0.as_ref().map_err(|_| ()))
+    }
+
+    /// The AdminApi, as far as a grant can be read from it.
+    pub(super) fn granting(&self) -> Granting<'_> {
+        match self.admin_api() {
+            None => Granting::Nothing,
+            Some(Err(())) => Granting::Unreadable,
+            Some(Ok(admin_api)) => Granting::Rules(&admin_api.spec),
+        }
     }
 
     /// The labels of the namespace; `None` while the namespace was not seen yet.

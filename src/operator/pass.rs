@@ -23,7 +23,7 @@ use crate::{
     api::JsonWebKeySet,
     hydra,
     jwk::JwkSet,
-    lifecycle::{self, Desired, Local, Notice, Observed, Outcome, Pace, Progress, Sight, limits::late_answers},
+    lifecycle::{self, Desired, Local, Notice, Observed, Outcome, Pace, Progress, Sight, Wanted, limits::late_answers},
 };
 
 /// What a pass works with.
@@ -116,7 +116,8 @@ impl Pass<'_> {
             let mut local = seen.local;
             let outcome = self.failed(&error, false);
             if !self.was_overtaken {
-                let wanted = publication::wanted(&self.resource, &Surroundings::of(&self.resource, self.cx));
+                let surroundings = Surroundings::of(&self.resource, self.cx);
+                let wanted = Wanted::without_admin_api(&self.resource, surroundings.granting(), surroundings.labels());
                 let published = publication::by_record(&mut self.resource, &wanted, &mut local, self.cx).await;
                 if let Err(error) = published {
                     return (Seen::Targets(Box::new(local)), self.failed(&error, true));

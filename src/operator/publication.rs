@@ -8,34 +8,14 @@ use kube::ResourceExt as _;
 use super::{admission::Watched, claims::Surroundings, context::Context, current, error::PassError, report, targets};
 use crate::{
     api::{FINALIZER, JsonWebKeySet},
-    lifecycle::{self, Granting, Local, LocalStep, Pace, Progress, Record, TargetId, Wanted, claim},
+    lifecycle::{self, Local, LocalStep, Pace, Progress, Record, TargetId, Wanted, claim},
 };
-
-/// What a resource publishes whose remote set is not acted on, be its spec valid or not.
-pub(super) fn without_spec(resource: &JsonWebKeySet, surroundings: &Surroundings) -> Wanted {
-    let (granting, api) = match surroundings.admin_api() {
-        None => (Granting::Nothing, None),
-        Some(Err(())) => (Granting::Unreadable, None),
-        Some(Ok(admin_api)) => (Granting::Rules(&admin_api.spec), Some(&admin_api.spec)),
-    };
-    Wanted::without_spec(resource, &lifecycle::set_id(resource, api), granting, surroundings.labels())
-}
-
-/// What a resource publishes while its admin API is not asked: by its spec, if it can be acted on.
-pub(super) fn wanted(resource: &JsonWebKeySet, surroundings: &Surroundings) -> Wanted {
-    let admin_api = surroundings.admin_api().and_then(Result::ok);
-    let desired = admin_api.and_then(|admin_api| lifecycle::validate(resource, &admin_api.spec, surroundings.labels()).ok());
-    match desired.filter(|desired| !desired.deleting) {
-        Some(desired) => desired.publication,
-        None => without_spec(resource, surroundings),
-    }
-}
 
 /// What is known without the admin API. A target that could not be read is left out, and the first such failure is answered.
 pub(super) async fn look(resource: &JsonWebKeySet, wanted: &Wanted, cx: &Context) -> (Local, Option<PassError>) {
     let mut local = Local::new(resource.status.as_ref().map(Record::from_status).unwrap_or_default());
     let named = wanted.targets.iter().map(|target| &target.id).chain(&wanted.withheld).cloned();
-    let known: BTreeSet<TargetId> = named.chain(local.stored.targets.iter().cloned()).chain(targets::owned(resource, cx)).collect();
+    let known: BTreeSet<TargetId> = named.chain(local.record.targets.iter().cloned()).chain(targets::owned(resource, cx)).collect();
     let mut failure = None;
     for id in known {
         match targets::observe(resource, &id, cx).await {
@@ -115,7 +95,7 @@ pub(super) async fn alone(cached: &JsonWebKeySet, cx: &Context) -> Result<bool, 
         return Ok(false);
     }
     let Some(mut resource) = current::resource(cached, cx).await? else { return Ok(false) };
-    let wanted = wanted(&resource, &surroundings);
+    let wanted = Wanted::without_admin_api(&resource, surroundings.granting(), surroundings.labels());
     match keep(&mut resource, &wanted, cx).await {
         (_, Some(error)) => Err(error),
         (local, None) => Ok(!local.has_failures()),

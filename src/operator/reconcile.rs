@@ -29,7 +29,7 @@ use super::{
 };
 use crate::{
     api::{FINALIZER, JsonWebKeySet, Reason},
-    lifecycle::{self, Failure, Notice, Observed, Outcome, Refusal, claim},
+    lifecycle::{self, Failure, Notice, Observed, Outcome, Refusal, Wanted, claim},
 };
 
 /// When to look again at a resource that somebody else wrote meanwhile, or whose surroundings are not known yet.
@@ -264,13 +264,13 @@ async fn refuse(
     cx: &Context,
 ) -> Result<Action, PassError> {
     let wishes = begin(&resource, cx);
-    let wanted = publication::without_spec(&resource, surroundings);
-    let (local, failure) = publication::keep(&mut resource, &wanted, cx).await;
+    let wanted = Wanted::without_spec(&resource, surroundings.granting(), surroundings.labels());
+    let (local, unread) = publication::keep(&mut resource, &wanted, cx).await;
     let previous = resource.status.clone().unwrap_or_default();
     let generation = resource.metadata.generation.unwrap_or_default();
     let status = lifecycle::refused(&previous, generation, refusal, (&wanted, &local), Timestamp::now());
     report::write_if_different(&resource, &status, None, cx).await?;
-    if let Some(error) = failure {
+    if let Some(error) = unread {
         return Err(error);
     }
     let resync = surroundings.admin_api().and_then(Result::ok).map(|admin_api| connections::resync(&admin_api.spec));
@@ -286,13 +286,13 @@ async fn wait_for_admin_api(
     cx: &Context,
 ) -> Result<Action, PassError> {
     let wishes = begin(&resource, cx);
-    let wanted = publication::wanted(&resource, surroundings);
-    let (local, kept) = publication::keep(&mut resource, &wanted, cx).await;
+    let wanted = Wanted::without_admin_api(&resource, surroundings.granting(), surroundings.labels());
+    let (local, unread) = publication::keep(&mut resource, &wanted, cx).await;
     let failure = Failure { reason: why.reason, message: why.message, stalled: true, step_was_due: true };
     let previous = resource.status.clone().unwrap_or_default();
     let status = lifecycle::unconnected(&resource, &previous, &failure, (&wanted, &local), Timestamp::now());
     report::write_if_different(&resource, &status, None, cx).await?;
-    if let Some(error) = kept {
+    if let Some(error) = unread {
         return Err(error);
     }
     let now = Timestamp::now();

@@ -39,7 +39,7 @@ impl From<LocalStep> for Step {
 pub fn next_by_record(wanted: &Wanted, local: &Local, now: Timestamp) -> Option<LocalStep> {
     let published = by_record(wanted, local, now);
     let record = without_lost_announcements(wanted, local);
-    if holds_outdated_time(&local.stored, &record) {
+    if holds_outdated_time(&local.record, &record) {
         return Some(LocalStep::StoreRecord(Box::new(record)));
     }
     published.steps.into_iter().min_by_key(|(rank, _)| *rank).map(|(_, step)| LocalStep::Target(step))

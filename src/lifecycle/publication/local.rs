@@ -9,8 +9,6 @@ use crate::lifecycle::record::Record;
 #[derive(Clone, Debug, Default)]
 pub struct Local {
     /// What the status in the API server remembers.
-    pub stored: Record,
-    /// What this pass remembers; equal to `stored` at its start.
     pub record: Record,
     /// The targets of the spec, and those that the status names.
     pub targets: BTreeMap<TargetId, TargetState>,
@@ -18,8 +16,8 @@ pub struct Local {
 
 impl Local {
     /// The record as it is stored, and no target yet.
-    pub fn new(stored: Record) -> Self {
-        Self { record: stored.clone(), stored, targets: BTreeMap::new() }
+    pub fn new(record: Record) -> Self {
+        Self { record, targets: BTreeMap::new() }
     }
 
     /// The object behind a target, if it is ours: as it is, or as it was before a write of it failed.
@@ -38,8 +36,7 @@ impl Local {
 
     /// Folds in that the status now holds `record`.
     pub fn record_was_stored(&mut self, record: Record) {
-        self.record = record.clone();
-        self.stored = record;
+        self.record = record;
     }
 
     /// Folds in what is where a target was written or removed.

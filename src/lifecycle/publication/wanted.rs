@@ -9,7 +9,7 @@ use crate::{
     api::{AdminApiSpec, JsonWebKeySet, PrivateLayout, PublishTarget, TargetContentKind, TargetKind},
     lifecycle::{
         access::{self, Labels},
-        desired::{Entry, Source, is_object_name},
+        desired::{Entry, Source, is_object_name, set_id, validate},
     },
 };
 
@@ -88,12 +88,29 @@ impl Wanted {
         }
     }
 
-    /// What goes on for a resource that is not acted on, whose spec may be one that cannot be: what was written before stays up to date, but for
-    /// what the spec revokes and what is not granted any more. `labels` are those of its namespace.
-    pub fn without_spec(resource: &JsonWebKeySet, set: &str, granting: Granting<'_>, labels: Option<&Labels>) -> Self {
-        let written = resource.status.as_ref().filter(|status| status.origin.is_some()).and_then(|status| status.set.as_deref());
+    /// What is published while the admin API is not asked: what the spec names if it can be acted on, else what was published before. `labels`
+    /// are those of the namespace.
+    pub fn without_admin_api(resource: &JsonWebKeySet, granting: Granting<'_>, labels: Option<&Labels>) -> Self {
+        let desired = match granting {
+            Granting::Rules(api) => validate(resource, api, labels).ok(),
+            Granting::Nothing | Granting::Unreadable => None,
+        };
+        match desired.filter(|desired| !desired.deleting) {
+            Some(desired) => desired.publication,
+            None => Self::without_spec(resource, granting, labels),
+        }
+    }
+
+    /// What is published of a resource that is not acted on, whatever its spec says: what was written before stays up to date, but for what the
+    /// spec revokes and what is not granted any more. `labels` are those of its namespace.
+    pub fn without_spec(resource: &JsonWebKeySet, granting: Granting<'_>, labels: Option<&Labels>) -> Self {
+        let written = resource.status.as_ref().filter(|status| status.origin.is_some()).and_then(|status| status.set.clone());
+        let rules = match granting {
+            Granting::Rules(api) => Some(api),
+            Granting::Nothing | Granting::Unreadable => None,
+        };
         // A set that keys were put into stays the one of its resource, also when the spec came to name another.
-        let set = written.unwrap_or(set);
+        let set = &written.unwrap_or_else(|| set_id(resource, rules));
         let private_keys = match granting {
             Granting::Nothing => PrivateKeys::Denied,
             Granting::Unreadable => PrivateKeys::Unknown,

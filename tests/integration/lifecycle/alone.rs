@@ -1,101 +1,15 @@
-//! Passes without the admin API: what the record and the targets alone are enough for.
+//! What passes without the admin API bring about, and what they leave alone.
 
 use jwk_operator::{
-    api::{
-        Algorithm, Import, ImportSecretRef, JsonWebKeySetSpec, KeySource, KeyState, Mode, PrivateLayout, PublishTarget, Reason, Rotation,
-    },
+    api::{Algorithm, Import, ImportSecretRef, JsonWebKeySetSpec, KeySource, KeyState, Mode, PrivateLayout, PublishTarget, Rotation},
     jwk::{JwkSet, symmetric},
-    lifecycle::{
-        self, Document, Failure, Granting, KeyRecord, Local, LocalStep, Outcome, Pace, Progress, Sight, Step, TargetState, Wanted,
-    },
+    lifecycle::{Document, Granting, Step, Wanted},
 };
 
 use super::{
     entries::{generated, hours, private_target, private_target_id, target, target_id, unannounced, with_rotation},
     world::{End, Fault, SET, World},
 };
-
-impl World {
-    /// What is published while the admin API is not asked, be the spec valid or not.
-    pub fn wanted(&self) -> Wanted {
-        let without_spec = |_| Wanted::without_spec(&self.resource, SET, Granting::Rules(&self.grants()), None);
-        self.desired().map_or_else(without_spec, |desired| desired.publication)
-    }
-
-    /// One pass in which the admin API is not asked: it does not answer, or the spec is refused.
-    pub fn pass_without_admin_api(&mut self) {
-        if self.gone || self.resource.metadata.deletion_timestamp.is_some() {
-            return;
-        }
-        self.say("PASS WITHOUT ADMIN API");
-        let wanted = self.wanted();
-        let local = self.publish_by_record(&wanted);
-        let now = self.operator_time();
-        let generation = self.resource.metadata.generation.unwrap_or(1);
-        let status = match self.desired() {
-            Ok(desired) => {
-                let message = "it does not answer".to_owned();
-                let failure = Failure { reason: Reason::AdminApiUnavailable, message, stalled: false, step_was_due: false };
-                lifecycle::status(&desired, Sight::Targets(&local), &self.status(), &Outcome::Failed(failure), now)
-            }
-            Err(refusal) => lifecycle::refused(&self.status(), generation, &refusal, (&wanted, &local), now),
-        };
-        self.oracle.check_status(&status, &self.store, &self.secret_keys());
-        self.resource.status = Some(status);
-        self.oracle.note_published(&self.live(), &self.objects, self.resource.status.as_ref());
-        self.check_publication(&wanted, &local);
-    }
-
-    /// Takes step after step of publication.
-    pub fn publish_by_record(&mut self, wanted: &Wanted) -> Local {
-        let mut local = self.local(wanted);
-        let mut progress = Progress::default();
-        while let Some(step) = lifecycle::next_by_record(wanted, &local, self.operator_time()) {
-            assert_eq!(progress.note(&step.clone().into()), Pace::GoOn, "no fixed point: {step:?}\n{}", self.history());
-            self.say_step(step.clone().into());
-            match step {
-                LocalStep::StoreRecord(record) => {
-                    let mut status = self.status();
-                    record.write_into(&mut status);
-                    self.resource.status = Some(status);
-                    local.record_was_stored(*record);
-                }
-                LocalStep::Target(step) => {
-                    let state = self.take_target(&step);
-                    local.target_was_written(step.id().clone(), state);
-                }
-            }
-        }
-        local
-    }
-
-    /// Rule 13: what needs no admin API is done. Rule 15: what a target shows is what the record holds.
-    fn check_publication(&self, wanted: &Wanted, local: &Local) {
-        for (id, held) in local.targets.keys().filter_map(|id| Some((id, self.objects.get(id)?))) {
-            let has_failed = matches!(local.targets.get(id), Some(TargetState::Failed { .. }));
-            let published = held.content.published();
-            let is_revoked = published.keys().any(|kid| wanted.revoked.contains(kid));
-            assert!(has_failed || !is_revoked, "rule 13: {id} shows a revoked key\n{}", self.history());
-            assert!(
-                self.private_export || !held.content.is_private(),
-                "rule 13: {id} holds private keys without a grant\n{}",
-                self.history()
-            );
-            // Rule 14 comes first: nothing empty takes the place of keys.
-            let is_shown = |key: &KeyRecord| match (key.state, &key.jwk) {
-                (KeyState::Planned | KeyState::Staged | KeyState::Revoked, _) | (_, None) => false,
-                (KeyState::Retired, Some(jwk)) => jwk.as_jwk().key_use() != Some("enc"),
-                (_, Some(_)) => true,
-            };
-            if !local.record.keys.iter().any(|(kid, key)| is_shown(key) && !wanted.revoked.contains(kid)) || has_failed {
-                continue;
-            }
-            for kid in published.keys() {
-                assert!(local.record.keys.contains_key(kid), "rule 15: {id} shows {kid}, which nobody recorded\n{}", self.history());
-            }
-        }
-    }
-}
 
 /// A set that is ready and published in these targets.
 fn ready(spec: JsonWebKeySetSpec, publish: Vec<PublishTarget>) -> World {
@@ -198,7 +112,7 @@ fn private_keys_go_with_their_grant() {
     }
     for (granting, stays) in [(Granting::Nothing, false), (Granting::Unreadable, true)] {
         let mut world = ready(spec(), vec![target("payments-jwks"), private_target()]);
-        let wanted = Wanted::without_spec(&world.resource, SET, granting, None);
+        let wanted = Wanted::without_spec(&world.resource, granting, None);
         world.publish_by_record(&wanted);
         assert_eq!(exported(&world), stays, "{granting:?}");
         assert_eq!(published(&world, "payments-jwks").len(), 1, "what is public stays");
@@ -446,12 +360,12 @@ fn withdrawals_do_not_wait_for_a_deletion() {
     world.delete_resource();
     let kids = published(&world, "payments-jwks");
     world.edit(|spec| spec.revoke = vec![kids[0].clone()]);
-    let wanted = Wanted::without_spec(&world.resource, SET, Granting::Rules(&world.grants()), None);
+    let wanted = world.wanted();
     world.publish_by_record(&wanted);
     assert_eq!(published(&world, "payments-jwks"), kids[1..]);
     assert!(world.objects.contains_key(&private_target_id()));
     world.private_export = false;
-    let wanted = Wanted::without_spec(&world.resource, SET, Granting::Rules(&world.grants()), None);
+    let wanted = world.wanted();
     world.publish_by_record(&wanted);
     assert!(!world.objects.contains_key(&private_target_id()));
 }

@@ -9,6 +9,7 @@ mod histories;
 mod hydras_own;
 pub(crate) mod oracle;
 mod outages;
+mod passes_alone;
 mod refusals;
 mod revocation;
 mod rotation;

@@ -336,7 +336,7 @@ impl World {
     pub fn local(&self, wanted: &Wanted) -> Local {
         let mut local = Local::new(self.resource.status.as_ref().map(Record::from_status).unwrap_or_default());
         let named = wanted.targets.iter().map(|target| target.id.clone());
-        let known = local.stored.targets.iter().cloned().chain(self.objects.keys().cloned()).chain(named);
+        let known = local.record.targets.iter().cloned().chain(self.objects.keys().cloned()).chain(named);
         local.targets = known.map(|id| (id.clone(), self.target(&id))).collect();
         local
     }
