@@ -35,6 +35,9 @@ pub struct JsonWebKeySetStatus {
     /// How many keys the remote set has.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key_count: Option<i64>,
+    /// How many keys wait in the staged set, `{set}~next`, until they sign; absent while that is not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub staged_key_count: Option<i64>,
     /// The kids of the remote set in its own order, newest first; the first 64.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 64), extend("x-kubernetes-list-type" = "atomic"))]

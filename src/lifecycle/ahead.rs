@@ -32,7 +32,7 @@ pub(super) fn shows_unstored(stored: &Record, record: &Record, step: &Step) -> b
 }
 
 /// Whether the status lacks what it must hold before this write: the origin of the set; the kid of a new key, unless it follows from the
-/// resource's creation; kid and thumbprint of a supplied key.
+/// resource's creation; kid and thumbprint of a supplied key; that the staged set may not be empty.
 pub(super) fn must_be_stored_ahead(desired: &Desired, seen: &Observed, record: &Record, step: &Step) -> bool {
     let is_unknown = |kid: &str| !seen.local.record.keys.contains_key(kid);
     // A key of somebody who gave it its kid is known by both.
@@ -41,6 +41,9 @@ pub(super) fn must_be_stored_ahead(desired: &Desired, seen: &Observed, record: &
         let thumbprint = |record: &Record| record.keys.get(kid).map(|key| key.thumbprint.clone());
         is_unknown(kid) || (explicit && thumbprint(&seen.local.record) != thumbprint(record))
     };
+    if step.stages_key() && seen.local.record.staged_keys.is_some() && record.staged_keys.is_none() {
+        return true;
+    }
     let lacks_key = match step {
         Step::CreateKey { kid, .. } if is_first_pass(seen) => {
             return kid::parse_generated(&desired.set, kid).is_none_or(|(_, slot)| slot != Slot::at(desired.created));

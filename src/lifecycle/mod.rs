@@ -33,6 +33,7 @@ mod revoke;
 mod rotate;
 mod server;
 mod source;
+mod staged;
 mod status;
 mod step;
 mod supply;

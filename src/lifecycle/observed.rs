@@ -29,7 +29,8 @@ pub struct Observed {
     /// Whether a private key was written since the order of the live set was read: on MySQL, which counts whole seconds, it may not stand in
     /// front.
     pub order_is_unread: bool,
-    /// The keys that wait outside of the live set, in the set [`staged_set`](super::staged_set); `None` before they were read.
+    /// The keys that wait outside of the live set, in the set [`staged_set`](super::staged_set); `None` while they are not known: before they
+    /// were read, unless the record says that there are none.
     pub staged: Option<JwkSet>,
     /// When `staged` was read, if nothing was written to it since.
     pub staged_read_at: Option<Timestamp>,
@@ -77,7 +78,7 @@ impl Observed {
             live: JwkSet::default(),
             live_read_at: None,
             order_is_unread: false,
-            staged: None,
+            staged: (local.record.staged_keys == Some(0)).then(JwkSet::default),
             staged_read_at: None,
             sources: BTreeMap::new(),
             is_opaque: local.record.is_opaque,
@@ -138,13 +139,6 @@ impl Observed {
     /// Whether the staged keys were read in this pass and not written since. Nobody else writes there.
     pub fn is_staged_fresh(&self) -> bool {
         self.staged_read_at.is_some()
-    }
-
-    /// Whether nothing is staged and nothing can come to be without this process, so that the next pass need not ask.
-    pub fn leaves_nothing_staged(&self, now: Timestamp) -> bool {
-        // In a first look it is only read if something is to be staged. What an earlier resource may have left there shows as a 409.
-        let is_empty = self.staged.as_ref().map_or(self.is_first_look, |staged| staged.keys.is_empty());
-        is_empty && self.late_answers_until(now).is_none()
     }
 
     /// The staged keys, none if they were not read.

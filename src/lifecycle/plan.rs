@@ -183,6 +183,7 @@ pub fn assess(desired: &Desired, seen: &Observed, now: Timestamp) -> Assessment 
     look.put_back_vanished();
     look.revoke();
     look.clear_staged();
+    look.count_staged();
     look.report_refusals();
     look.refuse_opaque_keys();
     if desired.mode == Mode::Observe {
@@ -296,7 +297,7 @@ pub fn next(desired: &Desired, seen: &Observed, now: Timestamp) -> Option<Step> 
     }
     let assessment = assess(desired, seen, now);
     // A first pass that stages nothing need not ask.
-    let goes_by_staged = !is_first_pass(seen) || assessment.steps.iter().any(needs_staged);
+    let goes_by_staged = !is_first_pass(seen) || assessment.steps.iter().any(Step::stages_key);
     if desired.mode == Mode::Enforce && seen.staged.is_none() && goes_by_staged {
         return Some(Step::ReadStaged);
     }
@@ -312,11 +313,6 @@ pub fn next(desired: &Desired, seen: &Observed, now: Timestamp) -> Option<Step> 
         return Some(Step::StoreRecord(Box::new(assessment.record)));
     }
     Some(guarded(seen, step, now))
-}
-
-/// Whether a step goes by what is staged.
-fn needs_staged(step: &Step) -> bool {
-    matches!(step, Step::CreateKey { place: Place::Staged, .. } | Step::CreateSymmetricKey { place: Place::Staged, .. })
 }
 
 /// The next write of a target, when a remote step has failed and the others shall not wait for it.

@@ -32,6 +32,9 @@ pub struct Record {
     pub handled_rotate_at: Option<String>,
     /// Whether the server was found to keep private keys to itself.
     pub is_opaque: bool,
+    /// How many keys wait in the staged set; `None` while that is not known, and before a key is put there. So a process that starts need not
+    /// ask whether an empty one is empty.
+    pub staged_keys: Option<usize>,
 }
 
 /// The memory of one key.
@@ -96,6 +99,7 @@ impl Record {
             targets: status.targets.iter().map(TargetId::from).collect(),
             handled_rotate_at: status.last_handled_rotate_at.clone(),
             is_opaque: status.conditions.iter().any(|condition| condition.reason == Reason::OpaqueKeys.as_str()),
+            staged_keys: status.staged_key_count.and_then(|count| usize::try_from(count).ok()),
         }
     }
 
@@ -105,6 +109,7 @@ impl Record {
         status.server.clone_from(&self.server);
         status.keys = self.keys.iter().map(|(kid, key)| key.to_status(kid)).collect();
         status.last_handled_rotate_at = self.handled_rotate_at.clone();
+        status.staged_key_count = self.staged_keys.and_then(|count| i64::try_from(count).ok());
         status.slots = self.slots.iter().map(|(name, slot)| (name.clone(), slot.to_string())).collect();
     }
 

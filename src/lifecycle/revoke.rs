@@ -1,4 +1,4 @@
-//! Keys that leave at once, and staged keys that wait for nothing any more.
+//! Keys that leave at once.
 
 use std::collections::BTreeSet;
 
@@ -83,17 +83,6 @@ impl Assessor<'_> {
     fn has_other_signer(&self) -> bool {
         let kids = self.seen.private_keys().filter_map(Jwk::kid);
         kids.into_iter().any(|kid| !self.desired.revoked.contains(kid) && !self.replaced.contains(kid) && self.can_sign(kid))
-    }
-
-    /// Deletes what waits in the staged set for nothing: what signs already, is older than what signs, does not fit, or serves no entry.
-    /// Nobody else has business there.
-    pub(super) fn clear_staged(&mut self) {
-        let left = self.seen.staged_keys().iter().filter_map(Jwk::kid);
-        let left: Vec<_> =
-            left.filter(|kid| !self.kept_staged.contains(*kid) && !self.desired.revoked.contains(*kid)).map(str::to_owned).collect();
-        for kid in left {
-            self.add(Rank::Clear, Step::DeleteKey { place: Place::Staged, kid, cause: DeleteCause::Leftover });
-        }
     }
 }
 

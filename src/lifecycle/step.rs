@@ -155,6 +155,11 @@ impl Step {
         )
     }
 
+    /// Whether this step makes a key in the staged set.
+    pub(super) fn stages_key(&self) -> bool {
+        matches!(self, Self::CreateKey { place: Place::Staged, .. } | Self::CreateSymmetricKey { place: Place::Staged, .. })
+    }
+
     /// Whether this step belongs to the life of a key as it was planned, and repairs nothing.
     pub(super) fn is_routine(&self) -> bool {
         match self {

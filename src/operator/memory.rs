@@ -58,7 +58,6 @@ struct Remembered {
     targets: Vec<(TargetId, KeptTarget)>,
     looked: bool,
     sources: HashMap<String, KnownSource>,
-    staged_is_empty: bool,
     is_new_here: bool,
     claim: Option<Arc<JsonWebKeySet>>,
     pauses: Option<Box<ExponentialBackoff>>,
@@ -139,16 +138,6 @@ impl Memory {
     /// Remembers what a Secret holds for an entry: no private half.
     pub(super) fn remember_source(&self, uid: &str, entry: &str, known: KnownSource) {
         self.update(uid, |remembered| remembered.sources.insert(entry.to_owned(), known));
-    }
-
-    /// Remembers whether the last pass left nothing staged, so that the next one need not ask.
-    pub(super) fn note_staged(&self, uid: &str, is_empty: bool) {
-        self.update(uid, |remembered| remembered.staged_is_empty = is_empty);
-    }
-
-    /// Whether the last pass of this process left nothing staged.
-    pub(super) fn staged_is_empty(&self, uid: &str) -> bool {
-        self.lock().get(uid).is_some_and(|remembered| remembered.staged_is_empty)
     }
 
     /// Whether this version of a target is the one that is remembered, so that its watch event tells nothing new.
@@ -329,7 +318,6 @@ mod tests {
         memory.remember_target(uid, &target(), Some(held));
         memory.remember_source(uid, "signing", known);
         memory.note_looked(uid);
-        memory.note_staged(uid, true);
         memory.note_new(uid);
         memory.note_waiting_for_key(uid, true);
         memory.note_waiting(uid);

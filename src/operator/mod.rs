@@ -14,6 +14,7 @@ mod error;
 mod filter;
 mod finalizer;
 mod index;
+mod inventory;
 mod kept_target;
 mod kubernetes;
 mod lease;

@@ -22,7 +22,6 @@ use super::{
 use crate::{
     api::JsonWebKeySet,
     hydra,
-    jwk::JwkSet,
     lifecycle::{self, Desired, Local, Notice, Observed, Outcome, Pace, Progress, Sight, Wanted, limits::late_answers},
 };
 
@@ -133,24 +132,20 @@ impl Pass<'_> {
         let mut progress = Progress::default();
         loop {
             let Some(step) = lifecycle::next(desired, &seen, self.now()) else {
-                self.note_staged(Some(&seen));
                 return (seen, Outcome::Done);
             };
             match progress.note(&step) {
                 Pace::GoOn => {}
                 Pace::MakeRoom => {
-                    self.note_staged(None);
                     self.made_room = true;
                     return (seen, Outcome::Done);
                 }
                 Pace::Stuck => {
-                    self.note_staged(None);
                     let error = PassError::ReachFixedPoint { set: desired.set.clone() };
                     return (seen, self.failed(&error, true));
                 }
             }
             if let Err(error) = apply::apply(step, desired, &mut seen, self).await {
-                self.note_staged(None);
                 self.note_writes(&mut seen);
                 self.publish_all_the_same(desired, &mut seen).await;
                 return (seen, self.failed(&error, true));
@@ -166,12 +161,6 @@ impl Pass<'_> {
                 return;
             }
         }
-    }
-
-    /// Remembers whether nothing is staged, after a pass in which everything was answered.
-    fn note_staged(&self, seen: Option<&Observed>) {
-        let is_empty = seen.is_some_and(|seen| seen.leaves_nothing_staged(self.now()));
-        self.cx.memory.note_staged(&self.resource.uid().unwrap_or_default(), is_empty);
     }
 
     /// Waits for the turn to have a key generated. Meanwhile the pass holds nothing that others need, and ends if the resource is changed:
@@ -235,7 +224,6 @@ impl Pass<'_> {
         }
         self.note_writes(seen);
         seen.sources = sources::observe(desired, self).await;
-        seen.staged = self.cx.memory.staged_is_empty(&uid).then(JwkSet::default);
         Ok(())
     }
 

@@ -69,7 +69,7 @@ const OPERATOR: &[Permission] = &[
         &["update"],
     ),
     rule(
-        "Targets, and Secrets to import keys from. list and watch see metadata only: of the operator's own objects, and of Secrets with the label jwk-operator.dev/import. get reads an object that a resource controls, or a Secret with that label that a resource of its namespace names. create and patch write targets, delete removes one that is no longer asked for.",
+        "Targets, and Secrets to import keys from. watch sees metadata only: of the operator's own objects, and of Secrets with the label jwk-operator.dev/import. list does the same, and reads the operator's own objects once when it starts. get reads an object that a resource controls, or a Secret with that label that a resource of its namespace names. create and patch write targets, delete removes one that is no longer asked for.",
         CORE,
         &["configmaps", "secrets"],
         &["get", "list", "watch", "create", "patch", "delete"],

@@ -30,6 +30,7 @@ use super::{
     departed::{self, Departed},
     filter,
     index::Index,
+    inventory,
     lease::{Election, Leadership, LeaseSettings, LostLease, Predecessor},
     locks::Locks,
     memory::Memory,
@@ -252,6 +253,7 @@ async fn operate(
         )
         .await;
         if ready.0.is_ok() && ready.1.is_ok() && ready.2.is_ok() && ready.3.is_ok() && ready.4.is_ok() {
+            read_targets(watched, &cx).await;
             readiness.set();
             tracing::info!("ready: everything is listed and watched");
         }
@@ -270,6 +272,15 @@ async fn operate(
     // What was not answered may still land, and so may what the one before left, if that is not long enough ago.
     let is_settled = cx.predecessor_was_done || cx.started.elapsed() > late_answers(cx.connections.longest_timeout());
     if is_settled && !cx.writes.are_any_in_flight() { Predecessor::WasDone } else { Predecessor::MayHaveLeftWrites }
+}
+
+/// Reads what the targets hold that are there already. What cannot be listed is read by the passes, one by one.
+async fn read_targets(namespaces: &[String], cx: &Context) {
+    let config_maps = inventory::read::<ConfigMap>(TargetKind::ConfigMap, namespaces, cx).await;
+    let secrets = inventory::read::<Secret>(TargetKind::Secret, namespaces, cx).await;
+    for error in [config_maps, secrets].into_iter().filter_map(Result::err) {
+        tracing::warn!(%error, "the targets cannot be listed: each set reads its own");
+    }
 }
 
 /// Notes what an event says of a resource, once the store has it: from its first event to its last something is remembered of it.

@@ -15,5 +15,6 @@ mod revocation;
 mod rotation;
 mod secrecy;
 mod servers;
+mod staged;
 mod steps;
 mod world;

@@ -7,7 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use jwk_operator::{
     api::{AccessRule, AdminApiSpec, JsonWebKeySet, JsonWebKeySetSpec, JsonWebKeySetStatus, Namespaces},
     hydra::emulator::{DerivedKeys, Store},
-    jwk::{Jwk, JwkSet},
+    jwk::Jwk,
     lifecycle::{
         self, Desired, Failure, HeldTarget, Local, Observed, Outcome, Pace, Progress, Record, RefusedWrite, SecretContent, Sight, Source,
         SourceKey, SourceState, Step, TargetId, TargetState, TargetStep, Wanted,
@@ -129,7 +129,6 @@ pub struct World {
     in_flight_until: Option<Timestamp>,
     generating_until: Option<Timestamp>,
     pub private_written_at: Option<Timestamp>,
-    staged_is_empty: bool,
     in_flight: Vec<Unanswered>,
     /// How often outsiders changed the set.
     pub changes: usize,
@@ -174,7 +173,6 @@ impl World {
             in_flight_until: None,
             generating_until: None,
             private_written_at: None,
-            staged_is_empty: false,
             in_flight: Vec::new(),
             changes: 0,
             version: 1,
@@ -301,7 +299,6 @@ impl World {
         self.generating_until = None;
         self.unanswered = None;
         self.private_written_at = None;
-        self.staged_is_empty = false;
     }
 
     /// A write was sent and not answered: answers for how many seconds it may still land.
@@ -352,7 +349,6 @@ impl World {
         seen.unknown_generation_until = Some(self.as_read(self.started + SignedDuration::from_secs(LATE)));
         seen.answered_since = self.as_read(self.unanswered.unwrap_or(self.started));
         seen.private_written_at = self.private_written_at.map(|moment| self.as_read(moment));
-        seen.staged = self.staged_is_empty.then(JwkSet::default);
         let imports = desired.entries.iter().filter(|entry| matches!(entry.source, Source::Import(_)));
         seen.sources = imports.map(|entry| (entry.name.clone(), self.source_state(desired, &entry.name))).collect();
         seen
@@ -392,14 +388,12 @@ impl World {
         self.is_refusing = false;
         loop {
             let Some(step) = lifecycle::next(&desired, &seen, self.operator_time()) else {
-                self.staged_is_empty = seen.leaves_nothing_staged(self.operator_time());
                 self.report(&desired, &seen, &Outcome::Done);
                 return End::Done(steps);
             };
             match progress.note(&step) {
                 Pace::GoOn => {}
                 Pace::MakeRoom => {
-                    self.staged_is_empty = false;
                     self.report(&desired, &seen, &Outcome::Done);
                     return End::Done(steps);
                 }
@@ -433,7 +427,6 @@ impl World {
                     seen.target_was_written(step.id().clone(), TargetState::Failed { why: refused(), last });
                 }
                 Fault::Refused => {
-                    self.staged_is_empty = false;
                     let failure = Failure {
                         reason: jwk_operator::api::Reason::AdminApiUnavailable,
                         message: "the admin API failed".into(),
@@ -446,7 +439,6 @@ impl World {
                 Fault::LostReply | Fault::Late(_) if step.writes_remote() => {
                     let late = self.note_unanswered(&step);
                     self.unanswered = Some(self.now);
-                    self.staged_is_empty = false;
                     match fault {
                         Fault::Late(delay) => {
                             let key = self.prepare(&step, &desired);

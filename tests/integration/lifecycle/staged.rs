@@ -1,0 +1,131 @@
+//! What the status says of the staged set, and when the staged set has to be read.
+
+use jwk_operator::api::{JsonWebKeySetSpec, Rotation};
+
+use super::{
+    entries::{generated, hours, with_rotation},
+    world::{End, Fault, LATE, SET, STAGED, World},
+};
+
+/// One entry that rotates every eight hours, announced an hour before.
+fn rotating() -> JsonWebKeySetSpec {
+    let rotation = Rotation { interval: Some(hours(8)), prepublish: Some(hours(1)), retain: Some(hours(2)) };
+    with_rotation(generated(&["signing"]), rotation)
+}
+
+fn count(world: &World) -> Option<i64> {
+    world.status().staged_key_count
+}
+
+/// How often the staged set was read in the passes so far.
+fn readings(world: &World) -> usize {
+    world.history().matches("ReadStaged").count()
+}
+
+/// A process that starts, when nothing of an earlier one may be under way any more.
+fn start(world: &mut World) {
+    world.restart();
+    world.advance(LATE + 1);
+}
+
+/// The status of a version that did not count.
+fn forget(world: &mut World) {
+    world.resource.status.as_mut().expect("a status").staged_key_count = None;
+}
+
+#[test]
+fn a_start_asks_for_nothing_where_nothing_is_staged() {
+    let mut world = World::new(rotating());
+    world.pass(&[]);
+    assert_eq!(count(&world), Some(0));
+    world.restart();
+    // Also while a write of another process may be under way: none that stages a key is.
+    world.pass(&[]);
+    start(&mut world);
+    world.pass(&[]);
+    assert_eq!((readings(&world), count(&world)), (0, Some(0)), "{}", world.history());
+}
+
+#[test]
+fn what_waits_is_counted_until_it_signs() {
+    let mut world = World::new(rotating());
+    world.pass(&[]);
+    world.pass_when_due();
+    assert_eq!(count(&world), Some(1), "{}", world.history());
+    start(&mut world);
+    world.pass(&[]);
+    assert_eq!((readings(&world) > 0, count(&world)), (true, Some(1)), "{}", world.history());
+    world.pass_when_due();
+    assert!(world.staged().is_empty(), "{}", world.history());
+    assert_eq!(count(&world), Some(0), "{}", world.history());
+}
+
+/// Whatever becomes of the process: before a key is staged the status does not say that there is none.
+#[test]
+fn the_status_never_says_that_nothing_is_staged_while_something_is() {
+    for before in 0..6 {
+        let mut world = World::new(rotating());
+        world.pass(&[]);
+        let due = world.seconds_until_due().expect("a rotation");
+        world.advance(due);
+        let faults: Vec<_> = std::iter::repeat_n(Fault::None, before).chain([Fault::CrashAfter]).collect();
+        while world.pass(&faults) == End::Crashed {
+            assert!(world.staged().is_empty() || count(&world) != Some(0), "{before}: {}", world.history());
+            start(&mut world);
+        }
+        assert_eq!(count(&world), Some(1), "{before}: {}", world.history());
+    }
+}
+
+/// A kid that was written down and then refused is asked for again: the status forgets its count again before that.
+#[test]
+fn a_request_that_is_repeated_is_preceded_by_its_record() {
+    let mut world = World::new(rotating());
+    world.pass(&[]);
+    let due = world.seconds_until_due().expect("a rotation");
+    world.advance(due);
+    world.pass(&[Fault::None, Fault::Refused]);
+    world.advance(400);
+    while world.staged().is_empty() {
+        assert_eq!(world.pass(&[Fault::CrashAfter]), End::Crashed, "{}", world.history());
+        assert!(world.staged().is_empty() || count(&world) != Some(0), "{}", world.history());
+        start(&mut world);
+    }
+}
+
+#[test]
+fn a_status_that_does_not_count_is_completed_by_one_reading() {
+    let mut world = World::new(rotating());
+    world.pass(&[]);
+    forget(&mut world);
+    start(&mut world);
+    world.pass(&[]);
+    assert_eq!((readings(&world), count(&world)), (1, Some(0)), "{}", world.history());
+    start(&mut world);
+    world.pass(&[]);
+    assert_eq!(readings(&world), 1, "{}", world.history());
+}
+
+/// While a write of an earlier process may land, an empty staged set is not known to stay empty.
+#[test]
+fn an_empty_staged_set_is_not_believed_too_early() {
+    let mut world = World::new(rotating());
+    world.pass(&[]);
+    forget(&mut world);
+    world.restart();
+    world.pass(&[]);
+    assert_eq!(count(&world), None, "{}", world.history());
+}
+
+/// What an earlier resource left in the staged set is found where the set was there before.
+#[test]
+fn the_staged_set_of_a_set_that_was_found_is_read() {
+    let mut world = World::new(rotating());
+    world.outsider("leaves a set and what was staged for it", |store| {
+        store.create(SET, Some("theirs"), "ES256", "sig").expect("a key");
+        store.create(STAGED, Some("shop.payments.signing.20260101T000000Z"), "ES256", "sig").expect("a key");
+    });
+    world.pass(&[]);
+    world.pass(&[]);
+    assert!(world.staged().iter().all(|key| key.kid() != Some("shop.payments.signing.20260101T000000Z")), "{}", world.history());
+}
