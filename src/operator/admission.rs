@@ -33,7 +33,8 @@ pub(super) type Watched = DeserializeGuard<JsonWebKeySet>;
 /// Waits until a pass over a resource may begin. `None` if no admin API would be asked for it now, it is gone, or the process ends.
 ///
 /// A resource that becomes more urgent while it waits asks anew; any other change leaves it in its place.
-pub(super) async fn admit(resource: &Watched, cx: &Context) -> Option<Admission> {
+pub(super) async fn admit(resource: Arc<Watched>, cx: Arc<Context>) -> Option<Admission> {
+    let (resource, cx) = (resource.as_ref(), cx.as_ref());
     let waiting = cx.changes.of(&resource.meta().uid.clone().unwrap_or_default());
     let look = || of(latest(resource, cx)?.0.as_ref().ok()?, cx);
     let mut asking = look()?;

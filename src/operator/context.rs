@@ -21,6 +21,7 @@ use super::{
     metrics::Metrics,
     shard::Shard,
     turns::Turns,
+    waiting::Waiting,
     writes::Writes,
 };
 use crate::{
@@ -64,6 +65,8 @@ pub(super) struct Context {
     pub(super) preparations: Turns,
     /// The turns to have a key generated.
     pub(super) generations: Turns,
+    /// Those that wait for a turn of theirs.
+    pub(super) waiting: Waiting,
     pub(super) changes: Changes,
     pub(super) locks: Locks,
     pub(super) memory: Memory,

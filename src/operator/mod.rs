@@ -39,6 +39,7 @@ mod targets;
 mod triggers;
 mod turns;
 mod unparsable;
+mod waiting;
 mod watch;
 mod withdrawal;
 mod writes;

@@ -24,7 +24,7 @@ use super::{
     pass::Pass,
     publication, repairs,
     repeats::Wrong,
-    report, span, unparsable,
+    report, span, unparsable, waiting,
     writes::RemoteSet,
 };
 use crate::{
@@ -41,20 +41,28 @@ const UNREADABLE: Duration = Duration::from_secs(600);
 /// Added to what falls due, so that it is due for sure, and so that nothing is asked without a pause.
 const SOON: Duration = Duration::from_secs(1);
 
-/// Runs one reconcile: what needs no pass, then the wait for a turn, then the pass. Panics are contained: one resource must not stop the
-/// others. Until it has its turn it holds next to nothing.
+/// Runs one reconcile: what needs no pass, then the pass if it may begin. If it has to wait for its turn, another reconcile comes when it has
+/// it. Panics are contained: one resource must not stop the others.
 pub(super) async fn reconcile(guard: Arc<Watched>, cx: Arc<Context>) -> Result<Action, std::convert::Infallible> {
     let uid = guard.meta().uid.clone().unwrap_or_default();
     let _alone = cx.locks.lock(&uid).await;
+    let has_waited = cx.waiting.take(&uid);
     if cx.departed.holds(&uid) || !cx.leadership.may_write() {
         return Ok(Action::await_change());
     }
-    match AssertUnwindSafe(Box::pin(ahead(&guard, &cx))).catch_unwind().await {
-        Ok(None) => {}
-        Ok(Some(action)) => return Ok(action),
-        Err(_) => return Ok(panicked(&uid, &cx)),
-    }
-    let admitted = admission::admit(&guard, &cx).await;
+    let admitted = match has_waited {
+        Some(admitted) => admitted,
+        None => {
+            match AssertUnwindSafe(Box::pin(ahead(&guard, &cx))).catch_unwind().await {
+                Ok(None) => {}
+                Ok(Some(action)) => return Ok(action),
+                Err(_) => return Ok(panicked(&uid, &cx)),
+            }
+            let Some(admitted) = waiting::wait(&guard, &cx) else { return Ok(Action::await_change()) };
+            admitted
+        }
+    };
+    let Ok(admitted) = admitted else { return Ok(panicked(&uid, &cx)) };
     let Some(guard) = admission::latest(&guard, &cx) else { return Ok(Action::await_change()) };
     if cx.departed.holds(&uid) || !cx.leadership.may_write() {
         return Ok(Action::await_change());

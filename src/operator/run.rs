@@ -41,7 +41,9 @@ use super::{
     shard::Shard,
     triggers,
     turns::Turns,
-    unparsable, watch,
+    unparsable,
+    waiting::Waiting,
+    watch,
     writes::Writes,
 };
 use crate::{
@@ -123,6 +125,7 @@ async fn operate(
     let (suspected, suspects) = mpsc::unbounded();
     let (freed, freed_sets) = mpsc::unbounded();
     let (noticed, departures) = mpsc::unbounded();
+    let (admitted, admissions) = mpsc::unbounded();
 
     let (sets, set_writer) = reflector::store::<DeserializeGuard<JsonWebKeySet>>();
     let (admin_apis, admin_api_writer) = reflector::store::<DeserializeGuard<AdminApi>>();
@@ -144,6 +147,7 @@ async fn operate(
         passes: Turns::default(),
         preparations: Turns::default(),
         generations: Turns::default(),
+        waiting: Waiting::new(admitted),
         changes: Changes::default(),
         locks: Locks::default(),
         departed: Departed::new(noticed),
@@ -216,6 +220,7 @@ async fn operate(
         .watches_stream(namespace_events, triggers::inhabitants(cx.clone()))
         .reconcile_on(triggers::users_of(changes, cx.clone()))
         .reconcile_on(triggers::rivals_of(freed_sets, cx.clone()))
+        .reconcile_on(admissions)
         .graceful_shutdown_on(shutdown.clone())
         .run(reconcile::reconcile, |_, error, _| match *error {}, cx.clone())
         .for_each(tell());
@@ -297,6 +302,7 @@ fn note_set(event: &Event<Watched>, cx: &Context, freed: &mpsc::UnboundedSender<
         if !cx.departed.holds(&uid) {
             cx.memory.forget(&uid);
         }
+        cx.waiting.forget(&uid);
         cx.changes.note(&uid);
         // Another resource may have waited for its set.
         let _ = freed.unbounded_send(resource.clone());
