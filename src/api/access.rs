@@ -12,46 +12,46 @@ use super::Mode;
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct AccessRule {
-    /// The namespaces.
+    /// The namespaces: exactly one of `names`, `selector` and `all`.
     pub namespaces: Namespaces,
-    /// Patterns of set ids, without `setPrefix`: an id in which `{namespace}` may stand as a whole segment between `.` or `:`, and which may
-    /// end in `.*` or `:*`. Case makes no difference. Hydra's own sets are granted by their full names only.
+    /// Patterns of set ids, without `setPrefix`. A pattern is an id in which `{namespace}` may be a whole segment between `.` or `:`, and which
+    /// may end in `.*` or `:*`. Case is ignored. Hydra's own sets are granted by their full names only.
     #[schemars(length(min = 1, max = 32), schema_with = "set_patterns")]
     pub sets: Vec<String>,
-    /// `Enforce` (the default), or `Observe`: the sets may be read and published, and never written.
+    /// `Enforce` (the default), or `Observe`: the sets may be read and published, but never written.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mode: Option<Mode>,
-    /// Whether the private keys of these sets may be written into Secrets of these namespaces. Absent: `false`.
+    /// Whether the private keys of these sets may be written into Secrets of these namespaces. Defaults to `false`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub private_export: Option<bool>,
 }
 
 /// Namespaces: exactly one of `names`, `selector` and `all`.
 ///
-/// Nothing here means everybody but the word `all`: the API server drops a member that it does not know, and what was meant as a narrower
-/// choice must not become every namespace by a slip of the pen.
+/// Nothing but `all` selects every namespace: the API server drops members that it does not know, and a narrower choice with a typing error
+/// must not become every namespace.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[x_kube(validation = Rule::new("[has(self.names), has(self.selector), has(self.all)].filter(x, x).size() == 1")
-    .message("namespaces is exactly one of names, selector and all; every namespace is written all: true"))]
+    .message("namespaces must have exactly one of names, selector and all; write all: true for every namespace"))]
 pub struct Namespaces {
-    /// The names.
+    /// The names of the namespaces.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 256), extend("x-kubernetes-list-type" = "set"), inner(length(max = 63), regex(pattern = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$")))]
     pub names: Option<Vec<String>>,
-    /// The labels of the namespaces. Whoever may label a namespace decides what it may reach.
+    /// Selects namespaces by their labels. Whoever may label a namespace decides which sets it may use.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub selector: Option<NamespaceSelector>,
-    /// `true`: every namespace, those of the future included.
+    /// `true`: every namespace, including future ones.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[x_kube(validation = Rule::new("self").message("all is true or absent"))]
+    #[x_kube(validation = Rule::new("self").message("all must be true or absent"))]
     pub all: Option<bool>,
 }
 
-/// A label selector, with what Kubernetes means by it. All of it must hold.
+/// A label selector with the semantics of Kubernetes. All of its requirements must hold.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 #[x_kube(validation = Rule::new("has(self.matchLabels) && size(self.matchLabels) > 0 || has(self.matchExpressions) && size(self.matchExpressions) > 0")
-    .message("an empty selector would be every namespace: write matchLabels or matchExpressions, or all: true in the place of selector"))]
+    .message("selector must not be empty, since it would select every namespace: write matchLabels or matchExpressions, or all: true instead of selector"))]
 pub struct NamespaceSelector {
     /// Labels and their values.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
@@ -66,7 +66,7 @@ pub struct NamespaceSelector {
 /// A condition on one label.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[x_kube(validation = Rule::new("self.operator in ['In', 'NotIn'] ? has(self.values) && size(self.values) > 0 : !has(self.values) || size(self.values) == 0")
-    .message("values belongs to the operators In and NotIn, which need some"))]
+    .message("values must not be empty with the operators In and NotIn, and must be absent with Exists and DoesNotExist"))]
 pub struct LabelExpression {
     /// The label.
     #[schemars(length(min = 1, max = 317))]
@@ -92,7 +92,7 @@ pub enum LabelOperator {
     DoesNotExist,
 }
 
-/// The schema of `sets`, by hand because the rules stand on the items of a list.
+/// The schema of `sets`, by hand because the rules apply to the items of a list.
 fn set_patterns(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
     schemars::json_schema!({
         "type": "array",
@@ -105,7 +105,7 @@ fn set_patterns(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
             "x-kubernetes-validations": [
                 {
                     "rule": "self.matches('^([A-Za-z0-9_-]+|[{]namespace[}])([.:]([A-Za-z0-9_-]+|[{]namespace[}]))*([.:][*])?$')",
-                    "messageExpression": "'\"' + self + '\": a set pattern is an id, with {namespace} as a whole segment between . or :, and may end in .* or :*; nothing else is special'"
+                    "messageExpression": "'\"' + self + '\" must be a set id in which {namespace} may be a whole segment between . or :, and which may end in .* or :*; there are no other wildcards'"
                 },
                 {
                     "rule": "!self.endsWith('*') || !(self.lowerAscii().startsWith('hydra.'))",

@@ -27,54 +27,55 @@ use super::{AccessRule, Authentication, Tls};
 )]
 #[serde(rename_all = "camelCase")]
 #[x_kube(
-    validation = Rule::new("!has(self.tls) || url(self.url).getScheme() == 'https'").message("tls needs an https url").field_path(".tls"),
+    validation = Rule::new("!has(self.tls) || url(self.url).getScheme() == 'https'").message("tls requires a url that begins with https://").field_path(".tls"),
     validation = Rule::new(
         "(has(self.setPrefix) ? self.setPrefix : '') == (has(oldSelf.setPrefix) ? oldSelf.setPrefix : '')")
-        .message("setPrefix cannot change: it names every set; create another AdminApi").field_path(".setPrefix")
+        .message("setPrefix cannot change: it is part of every set id; create another AdminApi").field_path(".setPrefix")
 )]
 pub struct AdminApiSpec {
     /// Scheme, host and port, for example `http://hydra-admin.ory:4445`.
     #[schemars(length(max = 256))]
     #[x_kube(validation = Rule::new(
         "isURL(self) && url(self).getScheme() in ['http','https'] && url(self).getHost() != '' && url(self).getEscapedPath() in ['', '/'] && !self.contains('@') && !self.contains('?') && !self.contains('#')")
-        .message("url is scheme, host and port, for example http://hydra-admin.ory:4445; a path belongs in pathPrefix, credentials in auth"))]
+        .message("url must be scheme, host and port, for example http://hydra-admin.ory:4445; a path belongs in pathPrefix, credentials in auth"))]
     pub url: String,
-    /// What stands before `/keys`. Absent: `/admin`; `""` for Hydra 1.x.
+    /// Path prefix of `/keys`. Defaults to `/admin`; write `""` for Hydra 1.x.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 128), regex(pattern = r"^(/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)*$"))]
     pub path_prefix: Option<String>,
-    /// The credentials. Absent: none, as a self-hosted Hydra has it.
+    /// The credentials for the admin API. Defaults to none, which suits a self-hosted Hydra.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub auth: Option<Authentication>,
-    /// How the server is recognised.
+    /// TLS: how the server is verified and the client identified.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tls: Option<Tls>,
-    /// Sends `X-Forwarded-Proto` with this value: an admin API that expects a proxy that ends TLS may refuse plain http without.
+    /// Value of the header `X-Forwarded-Proto`. Defaults to no header. An admin API that expects a proxy that terminates TLS may refuse plain
+    /// http without it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub forwarded_proto: Option<ForwardedProto>,
-    /// How long the generation of a key may take. Defaults to `60s`: an RSA key takes seconds, more under load. All other requests may take 15 s,
-    /// or this if it is shorter.
+    /// How long the generation of a key may take. Defaults to `60s`: an RSA key takes seconds, and longer under load. Every other request may
+    /// take 15 s, or `timeout` if that is shorter.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<String>", length(max = 32))]
     #[x_kube(validation = Rule::new("self.matches('^([0-9]{1,5}(h|m|s|ms)){1,4}$')")
-        .message("a duration is numbers with h, m, s or ms, for example 60s"),
-        validation = Rule::new("!self.matches('^([0-9]{1,5}(h|m|s|ms)){1,4}$') || duration(self) >= duration('1s')").message("timeout is at least 1s"))]
+        .message("timeout must be numbers with h, m, s or ms, for example 60s"),
+        validation = Rule::new("!self.matches('^([0-9]{1,5}(h|m|s|ms)){1,4}$') || duration(self) >= duration('1s')").message("timeout must be at least 1s"))]
     pub timeout: Option<Duration>,
-    /// What the sets may ask of the server.
+    /// Limits on what all sets of this AdminApi together may ask of the server.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limits: Option<Limits>,
-    /// How often each set is compared with its resource, give or take a tenth. Absent: `10m`.
+    /// How often each set is compared with its resource, plus or minus a tenth. Defaults to `10m`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<String>", length(max = 32))]
     #[x_kube(validation = Rule::new("self.matches('^([0-9]{1,5}(h|m|s|ms)){1,4}$')")
-        .message("a duration is numbers with h, m, s or ms, for example 10m"),
-        validation = Rule::new("!self.matches('^([0-9]{1,5}(h|m|s|ms)){1,4}$') || duration(self) >= duration('1s')").message("resyncInterval is at least 1s"))]
+        .message("resyncInterval must be numbers with h, m, s or ms, for example 10m"),
+        validation = Rule::new("!self.matches('^([0-9]{1,5}(h|m|s|ms)){1,4}$') || duration(self) >= duration('1s')").message("resyncInterval must be at least 1s"))]
     pub resync_interval: Option<Duration>,
-    /// What every set id of this AdminApi begins with, so that several clusters on one server never share a set. It cannot change.
+    /// Prefix of every set id of this AdminApi, so that several clusters on one server never share a set. Cannot be changed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 32), regex(pattern = r"^([a-z0-9]([-a-z0-9]*[a-z0-9])?:)?$"))]
     pub set_prefix: Option<String>,
-    /// Which namespaces may use which sets. Rules add up; `[]` grants nothing.
+    /// Which namespaces may use which sets. Rules are additive; `[]` grants nothing.
     #[schemars(length(max = 32), extend("x-kubernetes-list-type" = "atomic"))]
     pub access: Vec<AccessRule>,
 }
@@ -83,33 +84,34 @@ pub struct AdminApiSpec {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Limits {
-    /// How many requests are sent in a second, on average. Defaults to no fixed rate: `concurrency` and what the server asks for
-    /// (429, `Retry-After`, `x-ratelimit-*`) regulate.
+    /// How many requests are sent per second, on average. Defaults to no fixed rate: `concurrency` and what the server asks for (429,
+    /// `Retry-After`, `x-ratelimit-*`) limit the requests.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 10000))]
     pub requests_per_second: Option<i32>,
-    /// How many requests may be sent at once after a quiet time, where `requestsPerSecond` sets a rate. Defaults to 100.
+    /// How many requests may be sent at once after a quiet time, if `requestsPerSecond` is set. Defaults to 100.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 10000))]
     pub burst: Option<i32>,
-    /// How many requests may be under way at the same time. Absent: 16.
+    /// How many requests may be in flight at the same time. Defaults to 16.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 256))]
     pub concurrency: Option<i32>,
-    /// How many keys are generated at the same time. Absent: 2. An RSA key costs the server a core for seconds.
+    /// How many keys may be generated at the same time. Defaults to 2. An RSA key keeps a core of the server busy for seconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 64))]
     pub generations: Option<i32>,
-    /// The shortest time between two rotations of a key, by interval or by annotation. Absent: `1h`.
+    /// The shortest time between two rotations of a key, by interval or by annotation. Defaults to `1h`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<String>", length(max = 32))]
     #[x_kube(validation = Rule::new("self.matches('^([0-9]{1,5}(h|m|s|ms)){1,4}$')")
-        .message("a duration is numbers with h, m, s or ms, for example 1h"),
-        validation = Rule::new("!self.matches('^([0-9]{1,5}(h|m|s|ms)){1,4}$') || duration(self) >= duration('10s')").message("minRotationInterval is at least 10s"))]
+        .message("minRotationInterval must be numbers with h, m, s or ms, for example 1h"),
+        validation = Rule::new("!self.matches('^([0-9]{1,5}(h|m|s|ms)){1,4}$') || duration(self) >= duration('10s')").message("minRotationInterval must be at least 10s"))]
     pub min_rotation_interval: Option<Duration>,
 }
 
-/// The values of `X-Forwarded-Proto`.
+/// Value of the header `X-Forwarded-Proto`, `http` or `https`. Defaults to no header. An admin API that expects a proxy that terminates TLS may
+/// refuse plain http without it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum ForwardedProto {
@@ -129,14 +131,14 @@ impl ForwardedProto {
     }
 }
 
-/// What was last seen of the admin API.
+/// Last observed state of the admin API.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct AdminApiStatus {
-    /// The generation of the spec that the conditions speak of; -1 before the first report.
+    /// The generation of the spec that the conditions describe; -1 before the first report.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub observed_generation: Option<i64>,
-    /// The version that the server told.
+    /// The version that the server reported.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub version: Option<String>,
     /// `Ready`: the admin API answers. `AccessOverlaps`, present only while true: two namespaces may reach one set.

@@ -1,5 +1,5 @@
-//! The credentials that an AdminApi names, and how its server is recognised. What they are read from lies in the operator's own namespace and
-//! carries the label `jwk-operator.dev/admin-api`.
+//! The credentials that an AdminApi names, and how its server is verified. The Secrets and ConfigMaps that hold them are in the operator's own
+//! namespace and carry the label `jwk-operator.dev/admin-api`.
 
 use kube::KubeSchema;
 use schemars::JsonSchema;
@@ -9,18 +9,18 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 #[x_kube(validation = Rule::new("[has(self.bearerToken), has(self.basic), has(self.header), has(self.clientCredentials)].filter(x, x).size() == 1")
-    .message("auth is exactly one of bearerToken, basic, header, clientCredentials; leave auth out for none"))]
+    .message("auth must have exactly one of bearerToken, basic, header and clientCredentials; remove auth to send no credentials"))]
 pub struct Authentication {
-    /// `Authorization: Bearer` (RFC 6750), as Ory Network wants it.
+    /// `Authorization: Bearer` (RFC 6750), as Ory Network requires it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bearer_token: Option<BearerToken>,
     /// `Authorization: Basic` (RFC 7617).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub basic: Option<Basic>,
-    /// A header of its own, as gateways want it.
+    /// A header with a name of your choice, as gateways use it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub header: Option<Header>,
-    /// A token of an OAuth 2.0 server, by client credentials (RFC 6749 section 4.4).
+    /// An access token from an OAuth 2.0 server, by the client credentials grant (RFC 6749 section 4.4).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub client_credentials: Option<ClientCredentials>,
 }
@@ -29,7 +29,7 @@ pub struct Authentication {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct BearerToken {
-    /// The Secret that holds the token. Absent key: `token`.
+    /// The Secret that holds the token. `key` defaults to `token`.
     pub secret_ref: SecretKeyRef,
 }
 
@@ -37,7 +37,7 @@ pub struct BearerToken {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Basic {
-    /// The Secret, with the keys `username` and `password`, as the type `kubernetes.io/basic-auth` has them.
+    /// The Secret, with the data keys `username` and `password`, as in the type `kubernetes.io/basic-auth`.
     pub secret_ref: SecretRef,
 }
 
@@ -48,9 +48,9 @@ pub struct Header {
     /// The name of the header.
     #[schemars(length(min = 1, max = 64))]
     #[x_kube(validation = Rule::new("self.matches('^[A-Za-z0-9-]+$') && !(self.lowerAscii() in ['host','content-length','content-type','transfer-encoding','connection','te','upgrade','expect','x-forwarded-proto','accept-encoding'])")
-        .message("header.name is a header of letters, digits and -, and none that HTTP itself uses"))]
+        .message("header.name must consist of letters, digits and -, and must not be a header that HTTP itself uses"))]
     pub name: String,
-    /// The Secret that holds the value. Absent key: `value`.
+    /// The Secret that holds the value. `key` defaults to `value`.
     pub secret_ref: SecretKeyRef,
 }
 
@@ -58,18 +58,18 @@ pub struct Header {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ClientCredentials {
-    /// Where the token comes from.
+    /// The URL of the token endpoint.
     #[schemars(length(max = 512))]
     #[x_kube(validation = Rule::new("isURL(self) && url(self).getScheme() == 'https' && url(self).getHost() != '' && !self.contains('@') && !self.contains('#')")
-        .message("tokenUrl is an https URL without credentials"))]
+        .message("tokenUrl must be an https URL without credentials and without a fragment"))]
     pub token_url: String,
-    /// The Secret, with the keys `client_id` and `client_secret`.
+    /// The Secret, with the data keys `client_id` and `client_secret`.
     pub secret_ref: SecretRef,
-    /// The scopes to ask for.
+    /// The scopes to request.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 32), inner(length(min = 1, max = 255), regex(pattern = r"^[!#-\[\]-~]+$")), extend("x-kubernetes-list-type" = "set"))]
     pub scopes: Vec<String>,
-    /// The audience to ask for, where the server wants one.
+    /// The audience to request, if the server requires one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 512))]
     pub audience: Option<String>,
@@ -95,14 +95,14 @@ pub struct SecretKeyRef {
     pub key: Option<String>,
 }
 
-/// How the server is recognised, and the client.
+/// TLS: how the server is verified and the client identified.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Tls {
-    /// The certificates that sign the server's own, as PEM. Absent: those of the system.
+    /// The CA certificates that the server is verified with, as PEM. Defaults to those of the system.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ca_ref: Option<CaRef>,
-    /// The Secret with the client's own certificate, of the type `kubernetes.io/tls`: keys `tls.crt` and `tls.key`.
+    /// The Secret with the client certificate, of the type `kubernetes.io/tls`: data keys `tls.crt` and `tls.key`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub client_certificate_secret_ref: Option<SecretRef>,
 }

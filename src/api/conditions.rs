@@ -9,9 +9,9 @@ pub enum ConditionType {
     Synced,
     /// Every target holds the public halves.
     Published,
-    /// The operator goes on by itself.
+    /// The operator continues by itself.
     Reconciling,
-    /// Nothing changes until somebody does something.
+    /// Nothing changes until somebody acts.
     Stalled,
     /// Hydra or common verifiers are known to misbehave with what the spec asks for. Present only while true, and no trouble by itself.
     KnownLimitation,
@@ -62,7 +62,7 @@ reasons! {
     Progressing,
     /// The admin API cannot be reached, or answers with a failure.
     AdminApiUnavailable,
-    /// The admin API refuses the credentials.
+    /// The admin API rejected the credentials.
     AdminApiUnauthorized,
     /// The admin API refused a request that the operator cannot change by itself.
     AdminApiRefused,
@@ -100,7 +100,7 @@ reasons! {
     SourceNotLabelled,
     /// What a Secret holds cannot be imported.
     SourceInvalid,
-    /// The entry that shall sign supplies a public key only.
+    /// The entry that `spec.signer` names supplies a public key only.
     SignerCannotSign,
     /// A target lost an announced key, which is announced anew before it signs.
     RotationBlocked,
@@ -154,9 +154,9 @@ reasons! {
     KeyRetired,
     /// A key left the set.
     KeyRemoved,
-    /// The remote set was changed by somebody else, and was put back.
+    /// Somebody else changed the remote set, and the operator repaired it.
     DriftRepaired,
-    /// Another key had come in front, and the signer was put back.
+    /// Another private key came first, and the signer was put back.
     SignerRestored,
     /// The remote set was deleted with the resource.
     SetDeleted,

@@ -8,18 +8,18 @@ use super::KeyUse;
 
 /// The public key of somebody else as a JWK (RFC 7517).
 ///
-/// The private members stand in the schema because the API server drops unknown members before it evaluates rules: undeclared, a private key
-/// would be accepted without a word. The rule stands on the whole object, since a rule on a member would repeat its value in the message.
+/// The private members are in the schema because the API server drops unknown members before it evaluates rules: undeclared, a private key
+/// would be accepted silently. The rule is on the whole object, since a rule on a member would repeat its value in the message.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[x_kube(
     validation = Rule::new("!has(self.d) && !has(self.p) && !has(self.q) && !has(self.dp) && !has(self.dq) && !has(self.qi) && !has(self.oth) && !has(self.k)")
         .message("this is a private key: remove d, p, q, dp, dq, qi, oth and k, and treat the key as exposed"),
-    validation = Rule::new("self.kty != 'oct'").message("kty oct has no public half").field_path(".kty")
+    validation = Rule::new("self.kty != 'oct'").message("kty must not be oct: a symmetric key has no public half").field_path(".kty")
 )]
 pub struct PublicKey {
     /// The key type (RFC 7518 section 6.1).
     pub kty: PublicKeyType,
-    /// The key ID. Every kid of a set is different.
+    /// The key ID. It must be unique in the set.
     #[schemars(length(min = 1, max = 255), regex(pattern = r"^[A-Za-z0-9][A-Za-z0-9._:-]*$"))]
     pub kid: String,
     /// The algorithm the key is for.
@@ -53,29 +53,29 @@ pub struct PublicKey {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 10), inner(length(max = 8192)))]
     pub x5c: Option<Vec<String>>,
-    /// Private: refused.
+    /// A private member. The API server rejects it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub d: Option<RefusedMember>,
-    /// Private: refused.
+    /// A private member. The API server rejects it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub p: Option<RefusedMember>,
-    /// Private: refused.
+    /// A private member. The API server rejects it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub q: Option<RefusedMember>,
-    /// Private: refused.
+    /// A private member. The API server rejects it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dp: Option<RefusedMember>,
-    /// Private: refused.
+    /// A private member. The API server rejects it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dq: Option<RefusedMember>,
-    /// Private: refused.
+    /// A private member. The API server rejects it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub qi: Option<RefusedMember>,
-    /// Private: refused.
+    /// A private member. The API server rejects it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<Vec<AnyMembers>>")]
     pub oth: Option<RefusedMember>,
-    /// Private: refused.
+    /// A private member. The API server rejects it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub k: Option<RefusedMember>,
 }
@@ -87,7 +87,7 @@ impl PublicKey {
     }
 }
 
-/// The key types a schema knows. `oct` is among them to be refused with a sentence.
+/// The key types of the schema. `oct` is one of them so that a rule can refuse it with an explanation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[expect(missing_docs, reason = "each name is the registered name of RFC 7518 section 6.1 and RFC 8037")]
 pub enum PublicKeyType {

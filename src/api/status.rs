@@ -1,4 +1,4 @@
-//! The status of a `JsonWebKeySet`: what was last seen of the remote set, and what the operator must not forget.
+//! The status of a `JsonWebKeySet`: what was last seen of the remote set, and what the operator must remember.
 
 use std::collections::BTreeMap;
 
@@ -10,11 +10,11 @@ use serde::{Deserialize, Serialize};
 use super::DeletionPolicy;
 use crate::jwk::{PublicJwk, Thumbprint};
 
-/// What was last seen of the remote set, and what the operator must not forget about its keys.
+/// Last observed state of the remote set, and what the operator must remember about its keys.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct JsonWebKeySetStatus {
-    /// The generation of the spec that the conditions speak of; -1 before the first report.
+    /// The generation of the spec that the conditions describe; -1 before the first report.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub observed_generation: Option<i64>,
     /// The id of the remote set.
@@ -42,33 +42,34 @@ pub struct JsonWebKeySetStatus {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 64), extend("x-kubernetes-list-type" = "atomic"))]
     pub kids: Vec<String>,
-    /// The keys that the operator looks after.
+    /// The keys that the operator keeps track of.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["kid"]))]
     pub keys: Vec<KeyStatus>,
-    /// The newest slot ever used, by entry name. It stays after the entry is gone, so that no kid is used twice.
+    /// The newest slot ever used, by entry name. It is kept after the entry is gone, so that no kid is used twice.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub slots: BTreeMap<String, String>,
-    /// When the next key shall sign.
+    /// When the next key is due to sign.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next_rotation: Option<Time>,
-    /// When the next step falls due by itself: a key is made, signs or leaves. If it cannot be taken then, `Ready` says so.
+    /// When the next step is due: a key is made, starts to sign or leaves. If the step cannot be taken then, `Ready` says so.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next_step: Option<Time>,
-    /// The annotation `jwk-operator.dev/rotate-at` that was answered last.
+    /// The value of the annotation `jwk-operator.dev/rotate-at` that was handled last.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_handled_rotate_at: Option<String>,
     /// The objects that hold the public halves.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(extend("x-kubernetes-list-type" = "atomic"))]
     pub targets: Vec<TargetStatus>,
-    /// `Ready`, `Synced`, `Published`; while abnormal `Reconciling` or `Stalled`; while it cannot be deleted `DeletionBlocked`.
+    /// `Ready`, `Synced` and `Published`. `Reconciling` or `Stalled` while something is wrong, `DeletionBlocked` while the resource cannot be
+    /// deleted.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
     pub conditions: Vec<Condition>,
 }
 
-/// One key that the operator looks after.
+/// One key that the operator keeps track of.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct KeyStatus {
@@ -77,7 +78,7 @@ pub struct KeyStatus {
     /// The entry the key belongs or belonged to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
-    /// Where the key is in its life.
+    /// The stage of the key's life.
     pub state: KeyState,
     /// The RFC 7638 thumbprint; absent for a symmetric key, whose thumbprint is a hash of the secret.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -88,29 +89,29 @@ pub struct KeyStatus {
     /// How long the public half stays after the key stopped signing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retain: Option<Duration>,
-    /// When its kid was written down, before the key was made.
+    /// When its kid was recorded, before the key was made.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub planned_at: Option<Time>,
     /// Since when its public half is in the set and in all targets.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub announced_at: Option<Time>,
-    /// When it was first seen able to sign.
+    /// When it was first observed to be able to sign.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub activated_at: Option<Time>,
-    /// When it was first seen unable to sign.
+    /// When it was first observed to be unable to sign.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retired_at: Option<Time>,
-    /// When its public half leaves the targets and the set.
+    /// After this time its public half leaves the targets and the set.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub remove_after: Option<Time>,
 }
 
-/// Where a key is in its life.
+/// The stage of a key's life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum KeyState {
-    /// Its kid is written down; the key may not exist yet.
+    /// Its kid is recorded; the key may not exist yet.
     Planned,
-    /// It exists outside of the set, where nobody signs with it or knows of it.
+    /// It exists outside of the set: nobody signs with it or knows it.
     Staged,
     /// Its public half is in the set and in the targets; it cannot sign.
     Announced,
@@ -120,11 +121,11 @@ pub enum KeyState {
     Retired,
     /// `spec.revoke` names it: it is in no set and no target.
     Revoked,
-    /// No entry explains it.
+    /// It belongs to no entry.
     Unmanaged,
 }
 
-/// Who made the remote set.
+/// Whether the operator created the remote set or found it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum Origin {
     /// It did not exist when the operator first looked.
@@ -142,9 +143,9 @@ pub struct TargetStatus {
     pub namespace: String,
     /// Its name.
     pub name: String,
-    /// A hash of what anybody may know of the published document, 16 hexadecimal digits. Of private keys it covers the kids and the public
-    /// halves, so that nobody can test a guess of a private value with it. It does not change when a symmetric key is replaced under its kid: the
-    /// resourceVersion of the Secret does.
+    /// A hash of the public content of the published document, 16 hexadecimal digits. Of private keys it covers the kids and the public halves
+    /// only, so that it cannot be used to test a guess of a private value. It does not change when a symmetric key is replaced under its kid,
+    /// but the resourceVersion of the Secret does.
     pub hash: String,
 }
 

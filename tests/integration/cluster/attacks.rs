@@ -81,22 +81,22 @@ fn attempts() -> Vec<(&'static str, Value, End)> {
         (
             "a service account's token",
             publish(json!({ "secret": { "name": "x", "type": "kubernetes.io/service-account-token" } })),
-            Refused("has a meaning to the cluster"),
+            Refused("is reserved by the cluster"),
         ),
         (
             "a Helm release",
             publish(json!({ "secret": { "name": "x", "type": "helm.sh/release.v1" } })),
-            Refused("has a meaning to the cluster"),
+            Refused("is reserved by the cluster"),
         ),
         (
             "a cluster of Argo CD",
             publish(json!({ "secret": { "name": "x" }, "labels": { "argocd.argoproj.io/secret-type": "cluster" } })),
-            Refused("are not yours to set"),
+            Refused("must not use the prefixes"),
         ),
         (
             "a label of the operator",
             publish(json!({ "configMap": { "name": "x" }, "labels": { "jwk-operator.dev/import": "true" } })),
-            Refused("are not yours to set"),
+            Refused("must not use the prefixes"),
         ),
         ("many labels", publish(json!({ "configMap": { "name": "x" }, "labels": labels(17) })), Refused("must have at most 16 items")),
         ("a huge label", publish(json!({ "configMap": { "name": "x" }, "labels": { "a": "x".repeat(100_000) } })), Refused("63")),
@@ -157,7 +157,7 @@ fn attempts() -> Vec<(&'static str, Value, End)> {
         (
             "a rotation every second",
             json!({ "keys": [{ "name": "a", "generate": { "alg": "ES256" }, "rotation": { "interval": "1s" } }] }),
-            Refused("interval is at least 10s"),
+            Refused("interval must be at least 10s"),
         ),
         (
             "a rotation every ten seconds",
