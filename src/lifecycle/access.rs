@@ -97,9 +97,11 @@ pub fn overlaps(rules: &[AccessRule]) -> Vec<String> {
             let is_harmless = [rule, other].iter().any(|rule| granted(rule) == Grant { mode: Mode::Observe, private_export: false });
             if let Some((pattern, other_pattern)) = shared_patterns(rule, other).filter(|_| !is_harmless) {
                 found.push(if index == other_index && pattern == other_pattern {
-                    format!("access[{index}] lets several namespaces use the sets of {pattern}")
+                    format!("access[{index}] lets several namespaces use the sets that match {pattern}")
                 } else {
-                    format!("access[{index}] ({pattern}) and access[{other_index}] ({other_pattern}) let different namespaces use one set")
+                    format!(
+                        "access[{index}] ({pattern}) and access[{other_index}] ({other_pattern}) let different namespaces use the same set"
+                    )
                 });
             }
         }

@@ -1,4 +1,4 @@
-//! The status of an AdminApi, and whether it may go.
+//! The status of an AdminApi, and whether it may be deleted.
 
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
@@ -10,10 +10,10 @@ use crate::{
     escape::escaped,
 };
 
-/// How many overlaps are told, so that a long list of rules does not make a status too large to store.
-const TOLD_OVERLAPS: usize = 8;
+/// How many overlaps are listed, so that a long list of rules does not make a status too large to store.
+const LISTED_OVERLAPS: usize = 8;
 
-/// Whether a resource keeps its AdminApi from going: it names it, and has not been let go.
+/// Whether a resource keeps its AdminApi from being deleted: it names it, and has not been released.
 pub fn is_user(resource: &JsonWebKeySet, admin_api: &str) -> bool {
     let is_gone = resource.metadata.deletion_timestamp.is_some() && resource.finalizers().is_empty();
     claim::admin_api_name(resource) == admin_api && !is_gone
@@ -39,7 +39,7 @@ pub fn finalizers(admin_api: &AdminApi, users: usize) -> Option<Vec<String>> {
 pub struct Finding {
     /// Whether it answers: else why not.
     pub ready: Result<(), (Reason, String)>,
-    /// The version it told; `None` keeps the one that was told before.
+    /// The version it reported; `None` keeps the one that was reported before.
     pub version: Option<Option<String>>,
 }
 
@@ -51,23 +51,23 @@ pub fn admin_api_status(admin_api: &AdminApi, finding: Finding, users: usize, no
     let (holds, reason, message) = match finding.ready {
         _ if is_deleting && users > 0 => {
             let verb = if users == 1 { "does" } else { "do" };
-            (false, Reason::InUse, format!("it goes when no JsonWebKeySet uses it any more: {users} still {verb}"))
+            (false, Reason::InUse, format!("the AdminApi is deleted once no JsonWebKeySet uses it: {users} still {verb}"))
         }
         Ok(()) => (true, Reason::AsPlanned, "the admin API answers".to_owned()),
         Err((reason, message)) => (false, reason, message),
     };
     let mut conditions = Vec::new();
     if !holds && !is_deleting {
-        // As kstatus reads it: the server is asked again and again, anything else somebody has to mend.
+        // As kstatus reads it: the server is asked again and again, anything else somebody must fix.
         let kind = if reason == Reason::AdminApiUnavailable { ConditionType::Reconciling } else { ConditionType::Stalled };
         conditions.push(condition(&previous, kind, true, reason, message.clone(), generation, now));
     }
     conditions.push(condition(&previous, ConditionType::Ready, holds, reason, message, generation, now));
     let overlaps = access::overlaps(&admin_api.spec.access);
     if !overlaps.is_empty() {
-        let rest = overlaps.len().saturating_sub(TOLD_OVERLAPS);
+        let rest = overlaps.len().saturating_sub(LISTED_OVERLAPS);
         let more = if rest > 0 { format!("; and {rest} more") } else { String::new() };
-        let message = format!("{}{more}", overlaps[..overlaps.len().min(TOLD_OVERLAPS)].join("; "));
+        let message = format!("{}{more}", overlaps[..overlaps.len().min(LISTED_OVERLAPS)].join("; "));
         conditions.push(condition(&previous, ConditionType::AccessOverlaps, true, Reason::AccessOverlaps, message, generation, now));
     }
     conditions.sort_by(|one, other| one.type_.cmp(&other.type_));
@@ -140,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn what_stands_in_the_way_is_told_with_a_number() {
+    fn what_keeps_it_from_being_deleted_is_reported_with_a_number() {
         let finding = || Finding { ready: Ok(()), version: Some(Some("v26".into())) };
         let now = Timestamp::from_second(1_000_000).expect("a time");
         let status = admin_api_status(&admin_api(&[], true), finding(), 3, now);
@@ -157,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn what_goes_on_by_itself_is_told_from_what_somebody_has_to_mend() {
+    fn what_continues_by_itself_is_told_apart_from_what_somebody_must_fix() {
         let told = |ready, is_deleting| {
             let status = admin_api_status(&admin_api(&[], is_deleting), Finding { ready, version: None }, 1, Timestamp::UNIX_EPOCH);
             let types = status.conditions.into_iter().filter(|condition| condition.status == "True").map(|condition| condition.type_);

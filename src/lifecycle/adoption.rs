@@ -41,19 +41,19 @@ pub fn adoption(set: &str, live: &JwkSet, namespace: &str, name: &str, admin_api
         }
         if key.is_private() {
             remarks.push(format!(
-                "kid {kid} has a private half that only the admin API knows: it stays as it is, signs as long as it stands in front, and is published. Next: add a generate entry, which is announced before it signs, or import the same key from a Secret under this kid"
+                "kid {kid} has a private half that only the admin API knows: it stays as it is, signs as long as it is the first private key of the set, and is published. Next: add a generate entry, whose key is announced before it signs, or import the same key from a Secret under this kid"
             ));
             continue;
         }
         match public_entry(set, namespace, key, &names) {
             Some(_) if entries.len() == MOST_ENTRIES => {
-                remarks.push(format!("kid {kid} stays as it is without an entry: a resource has at most {MOST_ENTRIES}"));
+                remarks.push(format!("kid {kid} stays as it is without an entry: a resource can have at most {MOST_ENTRIES} entries"));
             }
             Some(entry) => {
                 names.insert(entry.name.clone());
                 entries.push(entry);
             }
-            None => remarks.push(format!("kid {kid} stays as it is without an entry: it is no public key that an entry can hold")),
+            None => remarks.push(format!("kid {kid} stays as it is without an entry: it is not a public key that an entry can hold")),
         }
     }
     if live.keys.is_empty() {

@@ -14,7 +14,7 @@ use super::{
 use crate::api::{KeyState, Reason};
 use crate::jwk::{PublicJwk, Thumbprint};
 
-/// A key that shall serve an entry and cannot sign yet.
+/// A key that will serve an entry and cannot sign yet.
 pub(super) struct Candidate<'key> {
     pub(super) entry: &'key Entry,
     pub(super) kid: &'key str,
@@ -23,7 +23,7 @@ pub(super) struct Candidate<'key> {
     pub(super) thumbprint: Option<Thumbprint>,
     /// Puts the private half into the live set.
     pub(super) activation: Step,
-    /// Whether verifiers are told of it before it signs.
+    /// Whether it is announced to verifiers before it signs.
     pub(super) is_announced: bool,
     /// Whether no private key is left in the set and this one shall fill the gap now.
     pub(super) is_emergency: bool,
@@ -131,7 +131,7 @@ impl Assessor<'_> {
 
     fn blocked_by_target(&mut self, kid: &str, target: &TargetId) {
         let message = format!(
-            "kid {kid} shall sign, but {target} does not hold its public half: it signs when every target has held it for prepublish"
+            "kid {kid} is due to sign, but {target} does not hold its public half: it signs after every target has held it for prepublish"
         );
         self.troubles.push(Trouble { reason: Reason::RotationBlocked, message, severity: Severity::Waiting, publication: false });
     }

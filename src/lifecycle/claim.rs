@@ -106,7 +106,7 @@ pub fn could_name(resource: &JsonWebKeySet, set: &str) -> bool {
     }
 }
 
-/// What a resource is told whose set is `owner`'s. The owner is named only inside its own namespace.
+/// The refusal of a resource whose set is `owner`'s. The owner is named only inside its own namespace.
 pub fn conflict(resource: &JsonWebKeySet, set: &str, owner: &JsonWebKeySet) -> Refusal {
     let who = if resource.namespace() == owner.namespace() {
         format!("JsonWebKeySet {}", owner.name_any())

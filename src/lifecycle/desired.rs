@@ -34,13 +34,13 @@ pub struct Desired {
     pub set: String,
     /// The server that holds it: host, port and path prefix.
     pub server: String,
-    /// The server at which somebody wants the set to begin anew.
+    /// The server that somebody accepts as the new one, although it holds none of the keys.
     pub accepted_server: Option<String>,
     /// The keys, by name.
     pub entries: Vec<Entry>,
     /// The name of the entry that signs; `None` if no entry has a private key.
     pub signer: Option<String>,
-    /// What happens to keys that no entry explains.
+    /// What happens to keys that belong to no entry.
     pub unmanaged_keys: UnmanagedKeys,
     /// What deletion does, if the user said so.
     pub deletion_policy: Option<DeletionPolicy>,
@@ -118,7 +118,7 @@ impl Refusal {
     }
 }
 
-/// The id of the resource's remote set: `spec.set`, else `{setPrefix}{namespace}.{name}`. Without an AdminApi it is what the status tells.
+/// The id of the resource's remote set: `spec.set`, else `{setPrefix}{namespace}.{name}`. Without an AdminApi it is the one in the status.
 pub fn set_id(resource: &JsonWebKeySet, api: Option<&AdminApiSpec>) -> String {
     let default = |prefix: &str| format!("{prefix}{}.{}", resource.namespace().unwrap_or_default(), resource.name_any());
     let told = || resource.status.as_ref().and_then(|status| status.set.clone());
@@ -208,7 +208,7 @@ fn granted(resource: &JsonWebKeySet, api: &AdminApiSpec, labels: Option<&Labels>
     if !is_set_id(set) {
         return Err(Refusal::new(
             Reason::InvalidSpec,
-            format!("the default set {set} is no id that a set can have, or over 200 characters: write spec.set"),
+            format!("the default set {set} is not a valid set id, or has more than 200 characters: write spec.set"),
         ));
     }
     Ok(grant)
@@ -222,7 +222,7 @@ fn require_same_set(resource: &JsonWebKeySet, set: &str) -> Result<(), Refusal> 
         Some(written) => Err(Refusal::new(
             Reason::SetChanged,
             format!(
-                "the set of this resource was {written}, and by the setPrefix of the AdminApi it would be {set} now: nothing is changed in either; create another JsonWebKeySet"
+                "the set of this resource was {written}, but with the setPrefix of the AdminApi it would now be {set}: neither set is changed; create another JsonWebKeySet"
             ),
         )),
     }
@@ -235,7 +235,7 @@ fn entry(set: &str, source: &KeySource, api: &AdminApiSpec) -> Result<Entry, Ref
         (Some(generate), None, None) => generated(set, &name, *generate)?,
         (None, Some(import), None) => imported(set, &name, import)?,
         (None, None, Some(key)) => public(set, &name, key)?,
-        _ => return Err(Refusal::new(Reason::InvalidSpec, format!("key {name} needs exactly one of generate, import, public"))),
+        _ => return Err(Refusal::new(Reason::InvalidSpec, format!("key {name} must have exactly one of generate, import and public"))),
     };
     Ok(Entry { name, source, timing })
 }
@@ -254,7 +254,8 @@ fn imported(set: &str, name: &str, import: &Import) -> Result<Source, Refusal> {
 /// The name of an object becomes part of an address: with a slash it would be that of another object, perhaps of another namespace. The
 /// schema refuses it; this holds for what was stored before there was a rule.
 fn require_object_name(name: &str) -> Result<(), Refusal> {
-    let refusal = || Refusal::new(Reason::InvalidSpec, format!("{} cannot be the name of an object", name.escape_debug()));
+    let refusal =
+        || Refusal::new(Reason::InvalidSpec, format!("{name:?} is not a valid object name: use lowercase letters, digits, - and ."));
     if is_object_name(name) { Ok(()) } else { Err(refusal()) }
 }
 
@@ -269,14 +270,14 @@ pub(super) fn is_object_name(name: &str) -> bool {
 fn not_for_hydra(set: &str, name: &str) -> Refusal {
     Refusal::new(
         Reason::UnsupportedAlgorithm,
-        format!("key {name}: Hydra's own set {set} cannot hold a symmetric key or one for encryption; use another alg, and use sig"),
+        format!("key {name}: Hydra's own set {set} cannot hold a symmetric key or one for encryption: write another alg, and use: sig"),
     )
 }
 
 fn reserved(name: &str, kid: &str) -> Refusal {
     Refusal::new(
         Reason::KidReserved,
-        format!("key {name}: kid {kid} has the form of a generated key of this set; give the key another kid"),
+        format!("key {name}: kid {kid} has the form of a generated kid of this set: give the key another kid"),
     )
 }
 
@@ -298,10 +299,10 @@ fn public(set: &str, name: &str, key: &PublicKey) -> Result<Source, Refusal> {
         return Err(reserved(name, &kid));
     }
     let value = serde_json::to_value(key).map_err(|_| invalid("it cannot be written as JSON".into()))?;
-    let jwk: Jwk = serde_json::from_value(value).map_err(|_| invalid("it is no JWK".into()))?;
+    let jwk: Jwk = serde_json::from_value(value).map_err(|_| invalid("it is not a JWK".into()))?;
     jwk.validate().map_err(|error| invalid(error.to_string()))?;
     let thumbprint = jwk.thumbprint().map_err(|error| invalid(error.to_string()))?;
-    let public = jwk.public_half().ok_or_else(|| invalid("kty oct has no public half".into()))?;
+    let public = jwk.public_half().ok_or_else(|| invalid("kty must not be oct: a symmetric key has no public half".into()))?;
     Ok(Source::Public { key: Box::new(public), kid, thumbprint })
 }
 

@@ -1,4 +1,4 @@
-//! What is true, as conditions tell it.
+//! What is true, as conditions report it.
 
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
@@ -9,7 +9,7 @@ use crate::{
     escape::escaped,
 };
 
-/// Something that stands in the way of the plan, for the conditions.
+/// Something that blocks the plan, for the conditions.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Trouble {
     /// The reason.
@@ -27,7 +27,7 @@ pub struct Trouble {
 pub enum Severity {
     /// The plan is carried out all the same; the user should know.
     Notice,
-    /// It goes on by itself.
+    /// The operator continues by itself.
     Waiting,
     /// Somebody has to act before it can go on.
     Stalled,

@@ -1,4 +1,4 @@
-//! The keys of an entry that imports them from a Secret. The Secret stands in the place of the staged set.
+//! The keys of an entry that imports them from a Secret. The Secret takes the place of the staged set.
 
 use super::{
     announce::Candidate,
@@ -17,7 +17,7 @@ impl Assessor<'_> {
     /// Finds the key that serves, and takes the one that the Secret holds one step further if it is another.
     pub(super) fn supply_imported(&mut self, entry: &Entry, import: &Import) {
         if let Some(kid) = import.kid.as_ref().filter(|kid| self.seen.live.key(kid).is_some()) {
-            // Whatever stands under it: it is not a key that no entry explains.
+            // Whatever is stored under it belongs to an entry.
             self.explained.insert(kid.clone());
         }
         let held = match self.seen.sources.get(&entry.name) {
@@ -36,17 +36,18 @@ impl Assessor<'_> {
         }
         let Some(held) = held else { return };
         if self.desired.revoked.contains(&held.kid) {
-            let message = format!("key {}: kid {} is revoked, and its Secret still holds it: put a new key there", entry.name, held.kid);
+            let message =
+                format!("key {}: kid {} is revoked, but its Secret still holds it: put a new key into the Secret", entry.name, held.kid);
             self.stalled(Reason::SourceInvalid, message);
         } else if self.is_taken_by_an_entry(&entry.name, &held.kid) {
-            let message = format!("key {}: kid {} is that of another entry: write another as import.kid", entry.name, held.kid);
+            let message = format!("key {}: kid {} belongs to another entry: write another kid as import.kid", entry.name, held.kid);
             self.stalled(Reason::KidTaken, message);
         } else if !self.may_be_stored(held) {
             if self.seen.live.key(&held.kid).is_some() {
                 self.explained.insert(held.kid.clone());
             }
             let message = format!(
-                "key {}: kid {} is the kid of another key of set {}, which stays as it is; a verifier that knows that one would never fetch this one: give the new key a new kid",
+                "key {}: kid {} belongs to another key of set {}, which stays as it is: give the new key a new kid, since a verifier that knows the old key would never fetch the new one",
                 entry.name, held.kid, self.desired.set
             );
             self.stalled(Reason::KidTaken, message);
@@ -121,17 +122,17 @@ impl Assessor<'_> {
         }
     }
 
-    /// What stands in the way of reading the Secret.
+    /// Reports why the Secret cannot be read.
     fn tell_source(&mut self, entry: &Entry, import: &Import, state: &SourceState) {
         let secret = format!("key {}: Secret {}", entry.name, import.secret_ref.name);
         match state {
             SourceState::Missing { why } => {
-                let message = format!("{secret}: {why}; the key is imported as soon as it is there, and none is made in its place");
+                let message = format!("{secret}: {why}; the key is imported as soon as it is there, and no other key is made instead");
                 self.troubles.push(Trouble { reason: Reason::SourceMissing, message, severity: Severity::Waiting, publication: false });
             }
             SourceState::NotLabelled => self.stalled(
                 Reason::SourceNotLabelled,
-                format!("{secret} does not carry the label jwk-operator.dev/import: \"true\", without which it is not read: add it if this set may have the key"),
+                format!("{secret} does not carry the label jwk-operator.dev/import: \"true\" and is not read: add the label if this set may have the key"),
             ),
             SourceState::Invalid { why } => self.stalled(Reason::SourceInvalid, format!("{secret}, {why}")),
             SourceState::Held(_) => {}

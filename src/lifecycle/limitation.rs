@@ -1,4 +1,4 @@
-//! Where Hydra and common verifiers are known to misbehave: told, and carried out all the same.
+//! Where Hydra and common verifiers are known to misbehave: it is reported, and carried out all the same.
 
 use jiff::SignedDuration;
 
@@ -8,7 +8,7 @@ use super::{
 };
 use crate::api::Algorithm;
 
-/// How long verifiers that do not ask again for an unknown kid keep a set, with the time until a changed ConfigMap reaches them.
+/// How long verifiers keep a set that do not read it again for an unknown kid, with the time until a changed ConfigMap reaches them.
 const VERIFIERS: [(&str, SignedDuration); 3] = [
     ("Istio (25m)", SignedDuration::from_mins(25)),
     ("Envoy (12m)", SignedDuration::from_mins(12)),
@@ -22,32 +22,32 @@ pub(super) fn limitations(desired: &Desired) -> Vec<String> {
     if access::is_hydras_own(set) {
         if let Some(entry) = desired.entries.iter().find(|entry| entry.timing.interval.is_some()) {
             told.push(format!(
-                "key {}: in Hydra's own set {set}, refresh token chains keep the kid of the key they began with after a rotation, and id_token_hint and introspection know the newest key only: let interval and retain outlast the longest session",
+                "key {}: after a rotation in Hydra's own set {set}, refresh token chains keep the kid of the key they began with, and id_token_hint and introspection know the newest key only: interval and retain must outlast the longest session",
                 entry.name
             ));
         }
         if let Some(entry) = desired.entries.iter().find(|entry| algorithm(entry) == Some(Algorithm::EdDSA)) {
             told.push(format!(
-                "key {}: Hydra signs with EdDSA in its own set {set}, but cannot check an id_token_hint or introspect a token that it signed so: use ES256 or RS256",
+                "key {}: Hydra signs with EdDSA in its own set {set}, but cannot check an id_token_hint or introspect a token with such a signature: use ES256 or RS256",
                 entry.name
             ));
         }
     }
     if let Some(entry) = desired.entries.iter().find(|entry| algorithm(entry).is_some_and(Algorithm::is_symmetric)) {
         told.push(format!(
-            "key {}: if set {set} is among those that Hydra serves at /.well-known/jwks.json, a symmetric key makes that address fail for everybody",
+            "key {}: a symmetric key makes Hydra's /.well-known/jwks.json fail for everybody if Hydra serves set {set} there",
             entry.name
         ));
     }
     if let Some((entry, verifiers)) = desired.entries.iter().find_map(|entry| Some((entry, too_late(entry)?))) {
         told.push(format!(
-            "key {}: prepublish is shorter than the time in which these verifiers learn of a new key: {verifiers}; until then they refuse what it signs",
+            "key {}: prepublish is shorter than the time that these verifiers need to read a new key: {verifiers}; until then they reject what it signs",
             entry.name
         ));
     }
     if looks_like_an_issuer(set) {
         told.push(format!(
-            "set {set} has the name of an issuer: if it holds the keys of a trust grant for JWT bearer tokens, Hydra drops the grant with every key that is stored or removed"
+            "set {set} is named like an issuer: if it holds the keys of a trust grant for JWT bearer tokens, Hydra drops the grant whenever a key is stored or removed"
         ));
     }
     told

@@ -1,4 +1,4 @@
-//! What is worth an event: steps, as a person wants to hear of them.
+//! What is worth an event: steps, in the words of the events.
 
 use super::{
     publication::TargetStep,
@@ -21,23 +21,23 @@ impl Notice {
         let kids = self.kids.join(", ");
         match self.reason {
             Reason::KeyGenerated => format!("Generated {kids} in set {set}"),
-            Reason::KeyStaged => format!("Made {kids}, which waits outside of set {set} until it is announced and signs"),
-            Reason::KeyAnnounced => format!("Announced {kids} in set {set}: the public half is there before the key signs"),
-            Reason::KeyActivated => format!("Put the private half of {kids} into set {set}: it signs from now on, or may"),
-            Reason::KeyRevoked => format!("Revoked {kids}: taken out of set {set} and of every target"),
+            Reason::KeyStaged => format!("Made {kids} outside of set {set}: it is announced before it signs"),
+            Reason::KeyAnnounced => format!("Announced {kids} in set {set}: the public half is published before the key signs"),
+            Reason::KeyActivated => format!("Put the private half of {kids} into set {set}: the key can sign from now on"),
+            Reason::KeyRevoked => format!("Revoked {kids}: removed from set {set} and from every target"),
             Reason::UnmanagedKeysLeave => {
                 format!(
-                    "Keys of set {set} that no entry explains leave it, as unmanagedKeys: Delete asks: {kids}; the public halves stay for 48 hours"
+                    "Keys that belong to no entry will leave set {set}, because unmanagedKeys is Delete: {kids}; the public halves stay for 48 hours"
                 )
             }
             Reason::KeyStored => format!("Stored {kids} in set {set}"),
             Reason::KeyRetired => format!("Retired {kids} in set {set}: the public half stays"),
             Reason::KeyRemoved => format!("Removed {kids} from set {set}"),
             Reason::DriftRepaired => format!("Set {set} was changed by somebody else: repaired with {kids}"),
-            Reason::SignerRestored => format!("Put {kids} in front of set {set}, where it signs: another private key stood there"),
-            Reason::PrivateKeysExported => format!("Wrote private keys of set {set} into a Secret, as the AdminApi grants it: {kids}"),
+            Reason::SignerRestored => format!("Made {kids} the signer of set {set} again: another private key came first"),
+            Reason::PrivateKeysExported => format!("Wrote private keys of set {set} into a Secret, which the AdminApi grants: {kids}"),
             Reason::SetDeleted => format!("Deleted set {set} with its resource"),
-            Reason::SetRetained => format!("Left set {set} as it is, as its resource wants it"),
+            Reason::SetRetained => format!("Left set {set} as it is: its resource was deleted with the policy Retain"),
             Reason::SetOrphaned => format!(
                 "Left set {set} as it is: its resource was deleted while the watch was interrupted, and its finalizer may have been removed on purpose. Delete the set by hand if nobody needs it"
             ),
@@ -48,7 +48,7 @@ impl Notice {
     }
 }
 
-/// What to tell of a step that was taken; `None` for steps that are means to another.
+/// The notice of a step that was taken; `None` for steps that only prepare another.
 pub fn notice(step: &Step) -> Option<Notice> {
     let (reason, kids) = match step {
         Step::CreateKey { kid, cause, place, .. } | Step::CreateSymmetricKey { kid, cause, place, .. } => match (cause, place) {

@@ -223,7 +223,8 @@ impl Assessor<'_> {
             self.record.keys.insert(kid, key);
         }
         if due > 0 {
-            let message = format!("set {} is not as the spec says ({due} changes are due), and mode is Observe", self.desired.set);
+            let message =
+                format!("set {} differs from the spec ({due} changes are due), and mode Observe changes nothing", self.desired.set);
             self.stalled(Reason::DriftObserved, message);
         }
     }
@@ -238,7 +239,7 @@ impl Assessor<'_> {
             self.stalled(
                 Reason::OpaqueKeys,
                 format!(
-                    "the server of set {} answers new keys without their private halves, as with an HSM: a new key would replace the whole set there, so that nothing is written; use mode Observe, or an admin API that stores its keys",
+                    "the server of set {} returns new keys without their private halves, as with an HSM: a new key would replace the whole set there, so nothing is written; use mode Observe, or an admin API that stores its keys",
                     self.desired.set
                 ),
             );
@@ -267,7 +268,7 @@ impl Assessor<'_> {
     pub(super) fn finish(mut self, published: BTreeMap<String, PublicJwk>) -> Assessment {
         if !self.seen.trusts_clock() {
             // Without the figure, which would make a new status of each look.
-            let message = "the clocks of the operator and the admin API differ by more than a minute: nothing is timed until they agree";
+            let message = "the clocks of the operator and the admin API differ by more than a minute: steps that depend on time wait until they agree";
             self.notice(Reason::ClockSkew, message.to_owned());
         }
         self.steps.sort_by_key(|(rank, _)| *rank);
@@ -286,7 +287,7 @@ impl Assessor<'_> {
 
 /// The next step, or `None` when nothing is left to do now.
 ///
-/// It is asked again after each step, with the step's answer folded into `seen`. It never fails: what stands in the way is told by
+/// It is asked again after each step, with the step's answer folded into `seen`. It never fails: what blocks it is reported by
 /// [`super::status`].
 pub fn next(desired: &Desired, seen: &Observed, now: Timestamp) -> Option<Step> {
     if desired.deleting {

@@ -66,7 +66,7 @@ impl Assessor<'_> {
 
     fn report_left_out(&mut self, count: usize) {
         let message = format!(
-            "set {} holds more keys of others than a status can hold: {count} of them are not published, and wait until others have left",
+            "set {} holds more keys of others than the status has room for: {count} of them are not published until others have left the set",
             self.desired.set
         );
         self.notice(Reason::KnownLimitation, message);

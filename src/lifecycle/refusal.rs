@@ -8,8 +8,8 @@ use super::{
 };
 use crate::api::Reason;
 
-/// How many refusals a condition tells.
-const TOLD: usize = 3;
+/// How many refusals a condition lists.
+const LISTED: usize = 3;
 
 /// A write that the admin API refused in this pass. That a key cannot be stored does not keep it from being removed.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -49,12 +49,12 @@ impl Assessor<'_> {
             return;
         }
         self.steps.retain(|(_, step)| RefusedWrite::of(step).is_none_or(|write| !refused.contains_key(&write)));
-        let mut told: Vec<&str> = refused.values().take(TOLD).map(String::as_str).collect();
-        let more = (refused.len() > TOLD).then(|| format!("and {} more", refused.len() - TOLD));
-        told.extend(more.as_deref());
+        let mut listed: Vec<&str> = refused.values().take(LISTED).map(String::as_str).collect();
+        let more = (refused.len() > LISTED).then(|| format!("and {} more", refused.len() - LISTED));
+        listed.extend(more.as_deref());
         self.stalled(
             Reason::AdminApiRefused,
-            format!("{}; everything else of set {} goes on, and this is tried again now and then", told.join("; "), self.desired.set),
+            format!("{}; everything else of set {} goes on, and what was refused is retried", listed.join("; "), self.desired.set),
         );
     }
 }

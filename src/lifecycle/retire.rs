@@ -145,8 +145,10 @@ impl Assessor<'_> {
     /// A key whose entry is gone keeps signing while no entry can take over: a set that had a private key is never left without one.
     fn tell_if_last(&mut self, kid: &str) {
         if self.capable.is_none() {
-            let message =
-                format!("kid {kid} is no longer in spec.keys but stays: no entry of set {} can sign in its place", self.desired.set);
+            let message = format!(
+                "kid {kid} has no entry in spec.keys any more, but stays: no entry of set {} can sign in its place",
+                self.desired.set
+            );
             self.notice(Reason::LastPrivateKey, message);
         }
     }

@@ -11,14 +11,14 @@ use super::{
 use crate::api::{KeyState, Mode, Reason};
 use crate::jwk::Jwk;
 
-/// How many kids of `spec.revoke` that are no keys a condition tells.
-const TOLD: usize = 3;
-/// How alike two kids are, from 0 to 1, before one is taken for a slip of the pen of the other.
+/// How many kids of `spec.revoke` that are no keys a condition lists.
+const LISTED: usize = 3;
+/// How alike two kids are, from 0 to 1, before one is taken for a typing error of the other.
 const ALIKE: f64 = 0.6;
 
 impl Assessor<'_> {
-    /// Lists what the spec revokes, as long as it does. What never was a key of the set is reported instead: it may be a slip of the pen, and the
-    /// key that was meant goes on signing.
+    /// Lists what the spec revokes, as long as it does. What never was a key of the set is reported instead: it may be a typing error, and the
+    /// key that was meant continues to sign.
     pub(super) fn mark_revoked(&mut self) {
         let mut unknown = Vec::new();
         for kid in &self.desired.revoked {
@@ -49,9 +49,9 @@ impl Assessor<'_> {
     fn report_unknown(&mut self, unknown: &[&String]) {
         let known: BTreeSet<&str> =
             self.record.keys.keys().map(String::as_str).chain(self.seen.live.keys.iter().filter_map(Jwk::kid)).collect();
-        let told = unknown.iter().take(TOLD).map(|kid| match closest(kid, &known) {
-            Some(close) => format!("kid {kid} of spec.revoke is not known as a key of set {}; did you mean {close}?", self.desired.set),
-            None => format!("kid {kid} of spec.revoke is not known as a key of set {}: status.keys lists those that are", self.desired.set),
+        let told = unknown.iter().take(LISTED).map(|kid| match closest(kid, &known) {
+            Some(close) => format!("kid {kid} in spec.revoke is not a known key of set {}; did you mean {close}?", self.desired.set),
+            None => format!("kid {kid} in spec.revoke is not a known key of set {}: status.keys lists the known keys", self.desired.set),
         });
         let message = told.collect::<Vec<_>>().join(" ");
         self.notice(Reason::RevokedKidUnknown, message);

@@ -56,12 +56,12 @@ impl Assessor<'_> {
         due.map_or(slot.time(), |due| due.min(slot.time()))
     }
 
-    /// Tells of an annotation that is not carried out as it stands, and remembers one that is.
+    /// Reports an annotation that is not carried out as it is written, and remembers one that is.
     pub(super) fn note_annotation(&mut self, serving: &[(Serving, bool)]) {
         let Some(rotate_at) = self.desired.rotate_at.clone() else { return };
         let Some(asked) = rotate_at.at else {
             let message = format!(
-                "the annotation jwk-operator.dev/rotate-at is no time: write it like 2026-11-23T12:00:00Z; set {} is kept as it is",
+                "the annotation jwk-operator.dev/rotate-at must be a time like 2026-11-23T12:00:00Z: set {} is kept as it is",
                 self.desired.set
             );
             self.notice(Reason::RotationNotDue, message);
@@ -77,7 +77,7 @@ impl Assessor<'_> {
             open.iter().find(|(serving, has_successor)| !has_successor && self.earliest(serving) > asked.max(self.now))
         {
             let message = format!(
-                "a rotation is asked for at {asked:.0}, but kid {} signs too short a time: the AdminApi allows the next one at {:.0} (spec.limits.minRotationInterval)",
+                "a rotation is requested for {asked:.0}, but kid {} has not been signing long enough: the AdminApi allows the next rotation at {:.0} (spec.limits.minRotationInterval)",
                 delayed.kid,
                 self.earliest(delayed)
             );

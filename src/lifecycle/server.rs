@@ -30,7 +30,7 @@ impl Assessor<'_> {
         let (server, set) = (&self.desired.server, &self.desired.set);
         let before = recorded.server.as_deref().unwrap_or_default();
         let message = format!(
-            "the AdminApi leads to {server}, where set {set} holds none of the keys that it had at {before}: nothing is made, and no target changes. Bring the keys there, or let the set begin anew with the annotation jwk-operator.dev/accept-server: {server}"
+            "the AdminApi now points to {server}, where set {set} holds none of the keys that it had at {before}: no key is made, and no target changes. Bring the keys there, or start the set anew with the annotation jwk-operator.dev/accept-server: {server}"
         );
         self.steps.clear();
         self.troubles.clear();

@@ -54,7 +54,7 @@ pub struct SourceKey {
     pub kid: String,
     /// Its public half; `None` for a symmetric key.
     pub public: Option<PublicJwk>,
-    /// What two readings are compared by. Of a symmetric key it is a hash of the secret: it is not told.
+    /// What two readings are compared by. Of a symmetric key it is a hash of the secret: it is never shown.
     pub fingerprint: Thumbprint,
     /// Whether it can sign or decrypt.
     pub is_private: bool,
@@ -82,7 +82,7 @@ impl SourceKey {
         key.kid() == Some(&self.kid) && key.thumbprint().is_ok_and(|thumbprint| thumbprint == self.fingerprint)
     }
 
-    /// The thumbprint that may be told; `None` of a symmetric key.
+    /// The thumbprint that may be shown; `None` of a symmetric key.
     pub(super) fn thumbprint(&self) -> Option<&Thumbprint> {
         self.public.as_ref().map(|_| &self.fingerprint)
     }
@@ -92,7 +92,7 @@ impl SourceKey {
 /// thumbprint.
 ///
 /// # Errors
-/// The state that stands in the way.
+/// The state that keeps it from being read.
 pub fn read_source(set: &str, name: &str, import: &Import, secret: SecretContent<'_>) -> Result<Jwk, SourceState> {
     if secret.labels.get(IMPORT_LABEL).map(String::as_str) != Some("true") {
         return Err(SourceState::NotLabelled);
@@ -110,11 +110,11 @@ pub fn read_source(set: &str, name: &str, import: &Import, secret: SecretContent
     let key = match key.kid().map(str::to_owned) {
         Some(kid) if !kid::is_writable(&kid) => {
             return Err(invalid(
-                "its kid has characters other than letters, digits and . _ : -, or over 255 of them: write import.kid".into(),
+                "its kid has characters other than letters, digits and . _ : -, or more than 255 characters: write import.kid".into(),
             ));
         }
         Some(kid) if kid::parse_generated(set, &kid).is_some() => {
-            return Err(invalid(format!("its kid {kid} has the form of a generated key of this set: write another as import.kid")));
+            return Err(invalid(format!("its kid {kid} has the form of a generated kid of this set: write another kid as import.kid")));
         }
         Some(_) => key,
         None if key.public_half().is_none() => {

@@ -67,11 +67,11 @@ pub struct Failure {
 impl Failure {
     /// The failure of a look, together with the step that waits for it.
     fn since(&self, due: Option<Timestamp>) -> Self {
-        let mut told = self.clone();
+        let mut reported = self.clone();
         if let Some(due) = due.filter(|_| !self.step_was_due) {
-            told.message.push_str(&format!("; a step has been due since {due:.0}"));
+            reported.message.push_str(&format!("; a step has been due since {due:.0}"));
         }
-        told
+        reported
     }
 }
 
@@ -104,7 +104,7 @@ pub fn unconnected(
 ) -> JsonWebKeySetStatus {
     let generation = resource.metadata.generation.unwrap_or_default();
     let is_deleting = resource.metadata.deletion_timestamp.is_some();
-    // Like an outage: the AdminApi tells of it, and what is published is still right.
+    // Like an outage: the AdminApi reports it, and what is published is still right.
     let is_outage = failure.reason == Reason::CredentialsMissing;
     let is_due = step_due(previous, asked_rotation(resource), now).is_some();
     if is_outage && !is_deleting && is_ready_for(previous, generation) && !is_due {
@@ -182,9 +182,9 @@ pub fn status(
     if let (Some(seen), Some(assessment)) = (seen, &assessment) {
         describe(&mut status, desired, seen, assessment);
     }
-    let is_told_at_the_end = || is_undisturbed(previous, desired, assessment.as_ref()) || is_in_trouble(previous);
-    if matches!(outcome, Outcome::Underway) && !desired.deleting && is_told_at_the_end() {
-        // A status stored in the middle of a pass tells what must not be forgotten; whether all is well is told at its end.
+    let is_reported_at_the_end = || is_undisturbed(previous, desired, assessment.as_ref()) || is_in_trouble(previous);
+    if matches!(outcome, Outcome::Underway) && !desired.deleting && is_reported_at_the_end() {
+        // A status stored in the middle of a pass records what must be remembered; whether all is well is reported at its end.
         return status;
     }
     let failure = failure.map(|failure| failure.since(due));
@@ -201,7 +201,7 @@ pub fn status(
     status
 }
 
-/// Whether everything was as planned for this spec, and what is due belongs to the plan: nothing is lost and nothing stands in the way.
+/// Whether everything was as planned for this spec, and what is due belongs to the plan: nothing is lost and nothing blocks it.
 fn is_undisturbed(previous: &JsonWebKeySetStatus, desired: &Desired, assessment: Option<&Assessment>) -> bool {
     let is_routine = assessment.is_some_and(|assessment| {
         assessment.steps.iter().all(Step::is_routine) && assessment.troubles.iter().all(|trouble| trouble.severity == Severity::Notice)
@@ -333,7 +333,7 @@ fn published_finding(wanted: &Wanted, published: usize, trouble: Option<&Trouble
         publication: true,
     });
     finding(ConditionType::Published, trouble.or(unpublished.as_ref()), || match published {
-        0 => "nothing is to be published".to_owned(),
+        0 => "there is nothing to publish".to_owned(),
         count => format!("{count} of {count} targets hold the public keys"),
     })
 }
@@ -363,11 +363,11 @@ fn still_due(desired: &Desired, seen: &Observed, assessment: &Assessment, now: T
         Some(until) => (
             Reason::WaitingForLateAnswer,
             format!(
-                "a write to set {} may have been sent and not answered: the next one waits until {until:.0}, then the set is read again",
+                "an earlier write to set {} may have got no answer and may still take effect: writes resume after {until:.0}, once the set is read again",
                 desired.set
             ),
         ),
-        None => (Reason::Progressing, format!("set {} is being brought in line, {} steps are left", desired.set, assessment.steps.len())),
+        None => (Reason::Progressing, format!("set {} is being updated: {} steps are left", desired.set, assessment.steps.len())),
     };
     Some(Trouble { reason, message, severity: Severity::Waiting, publication: false })
 }
@@ -376,7 +376,7 @@ fn deletion_findings(desired: &Desired, seen: Option<&Observed>, failure: Option
     let set = &desired.set;
     let blocked = match (failure, seen.and_then(|seen| seen.late_answers_until(now))) {
         (Some(failure), _) => Some((failure.reason, failure.message.clone())),
-        (None, Some(until)) => Some((Reason::WaitingForLateAnswer, format!("a write may still take effect until {until:.0}"))),
+        (None, Some(until)) => Some((Reason::WaitingForLateAnswer, format!("an earlier write may still take effect until {until:.0}"))),
         (None, None) => None,
     };
     match blocked {
@@ -388,10 +388,10 @@ fn deletion_findings(desired: &Desired, seen: Option<&Observed>, failure: Option
     }
 }
 
-/// Why a resource cannot go yet, and the way out.
+/// Why a resource cannot be deleted yet, and what to do.
 fn blocked_findings(set: &str, reason: Reason, why: &str) -> Vec<Finding> {
     let message = format!(
-        "set {set} cannot be deleted yet: {why}; to let the resource go and leave the remote set, set spec.deletionPolicy to Retain"
+        "set {set} cannot be deleted yet: {why}; to delete the resource and keep the remote set, set spec.deletionPolicy to Retain"
     );
     let no = |kind| Finding { kind, holds: false, reason, message: message.clone() };
     vec![no(ConditionType::Ready), no(ConditionType::Synced), Finding { holds: true, ..no(ConditionType::DeletionBlocked) }]

@@ -12,7 +12,7 @@ use crate::api::{KeyState, Reason};
 use crate::jwk::{Jwk, PublicJwk, Thumbprint};
 
 impl Assessor<'_> {
-    /// Finds the key that serves each entry, or has it made. The signer's key is made last: what is made last stands in front.
+    /// Finds the key that serves each entry, or has it made. The signer's key is made last: what is made last comes first in the set.
     pub(super) fn supply(&mut self) {
         let desired = self.desired;
         self.lacks_private_key = !self.has_usable_private_key();
@@ -36,7 +36,7 @@ impl Assessor<'_> {
         self.seen.private_keys().filter_map(Jwk::kid).any(|kid| !self.desired.revoked.contains(kid) && !self.replaced.contains(kid))
     }
 
-    /// The first entry that can put a private key into the set now, beginning with the one that shall sign.
+    /// The first entry that can put a private key into the set now, beginning with the signer.
     fn first_capable(&self) -> Option<&Entry> {
         let signer = self.desired.entries.iter().filter(|entry| self.desired.signer.as_ref() == Some(&entry.name));
         signer.chain(&self.desired.entries).filter(|entry| !self.is_refused(entry)).find(|entry| match &entry.source {
@@ -51,7 +51,7 @@ impl Assessor<'_> {
         self.lacks_private_key && self.capable.as_deref() == Some(name)
     }
 
-    /// Whether a key of a source may stand in the set: it is not revoked, and its kid was never that of another key.
+    /// Whether a key of a source may be stored in the set: it is not revoked, and its kid was never that of another key.
     pub(super) fn may_be_stored(&self, held: &SourceKey) -> bool {
         !self.desired.revoked.contains(&held.kid) && !self.is_taken(&held.kid, held.thumbprint(), |live| held.is(live))
     }
@@ -88,7 +88,7 @@ impl Assessor<'_> {
         if was_seen && self.is_taken(kid, Some(wanted), |_| true) {
             self.stalled(
                 Reason::KidTaken,
-                format!("key {name}: kid {kid} is the kid of another key of set {}; a verifier that knows that one would never fetch this one: give it a new kid", self.desired.set),
+                format!("key {name}: kid {kid} belongs to another key of set {}, and a verifier that knows that key would never fetch this one: give this key a new kid", self.desired.set),
             );
             return;
         }
@@ -104,12 +104,12 @@ impl Assessor<'_> {
             }
             Some(_) if !was_seen => self.stalled(
                 Reason::KidTaken,
-                format!("key {name}: set {} holds another key under kid {kid}, which is not the operator's: give this key another kid", self.desired.set),
+                format!("key {name}: set {} holds another key under kid {kid}, which the operator did not store: give this key another kid", self.desired.set),
             ),
             // Somebody stored a private key under this kid, and it is the only one: taking it away would leave nobody to sign.
             Some(live) if live.is_private() && self.seen.private_keys().count() == 1 => self.stalled(
                 Reason::KidTaken,
-                format!("key {name}: somebody stored a private key under kid {kid}, and set {} has no other: it stays until another key can sign", self.desired.set),
+                format!("key {name}: somebody else stored a private key under kid {kid}, and set {} has no other private key: it stays until another key can sign", self.desired.set),
             ),
             _ => {
                 if let Some(record) = self.record.keys.get_mut(kid).filter(|_| was_seen) {
@@ -152,7 +152,7 @@ impl Assessor<'_> {
         if self.desired.signer.as_ref() == Some(&entry.name) {
             self.stalled(
                 Reason::SignerCannotSign,
-                format!("key {}: its Secret holds a public key only, and spec.signer names it: put the private key there, or name another signer", entry.name),
+                format!("key {}: spec.signer names it, but its Secret holds a public key only: put the private key into the Secret, or name another signer", entry.name),
             );
         }
     }

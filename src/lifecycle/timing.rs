@@ -58,20 +58,20 @@ pub(super) fn timing(name: &str, rotation: Option<&Rotation>, api: &AdminApiSpec
     let shortest = limits::min_rotation_interval(api);
     if let Some(interval) = interval.filter(|interval| *interval < shortest) {
         return refused(format!(
-            "rotation.interval {} is shorter than {}, which the AdminApi allows: write a longer one, or ask its owner for a shorter spec.limits.minRotationInterval",
+            "rotation.interval {} must be at least {}, the shortest that the AdminApi allows: write a longer interval, or ask its owner for a shorter spec.limits.minRotationInterval",
             text(interval),
             text(shortest)
         ));
     }
     let default = interval.map_or(LONGEST_DEFAULT_PREPUBLISH, |interval| LONGEST_DEFAULT_PREPUBLISH.min(interval / 4));
     let prepublish = rotation.prepublish.map_or(default, Duration::from);
-    if interval.is_some_and(|interval| prepublish >= interval) {
-        return refused(format!("rotation.prepublish {} must be shorter than rotation.interval", text(prepublish)));
+    if let Some(interval) = interval.filter(|interval| prepublish >= *interval) {
+        return refused(format!("rotation.prepublish {} must be shorter than rotation.interval {}", text(prepublish), text(interval)));
     }
     let late = limits::late_answers(limits::generation_timeout(api));
     if !prepublish.is_zero() && prepublish <= late {
         return refused(format!(
-            "rotation.prepublish {} must be 0s or longer than {}, in which an unanswered write to the admin API may still take effect (twice its timeout)",
+            "rotation.prepublish {} must be 0s or longer than {}: for that long, twice spec.timeout of the AdminApi, an unanswered write may still take effect",
             text(prepublish),
             text(late)
         ));
@@ -87,7 +87,10 @@ fn signed(duration: Duration) -> SignedDuration {
     SignedDuration::try_from(duration).unwrap_or(SignedDuration::MAX)
 }
 
-/// A duration as the spec writes it.
+/// A duration as people write it in a spec: `10m`, not `600s`.
 fn text(duration: Duration) -> String {
-    kube::core::Duration::from(duration).to_string()
+    let seconds = duration.as_secs();
+    let parts = [(seconds / 3600, "h"), (seconds / 60 % 60, "m"), (seconds % 60, "s"), (u64::from(duration.subsec_millis()), "ms")];
+    let written: Vec<_> = parts.iter().filter(|(count, _)| *count > 0).map(|(count, unit)| format!("{count}{unit}")).collect();
+    if written.is_empty() { "0s".to_owned() } else { written.concat() }
 }

@@ -1,4 +1,4 @@
-//! What changes of a status are worth a line and an event: each that whoever watches over many sets has to know of, once.
+//! Which changes of a status are worth a log line and an event: those that whoever operates many sets must know, once each.
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 

@@ -43,7 +43,7 @@ pub(in crate::lifecycle) enum Source<'keys> {
 pub(in crate::lifecycle) struct Published {
     /// What is due, in the order of discovery.
     pub(in crate::lifecycle) steps: Vec<(Rank, TargetStep)>,
-    /// What stands in the way.
+    /// What blocks it.
     pub(in crate::lifecycle) troubles: Vec<Trouble>,
     /// The targets that were written and not removed, to be remembered.
     pub(in crate::lifecycle) written: BTreeSet<TargetId>,
@@ -125,7 +125,7 @@ impl Look<'_> {
             (TargetState::Foreign, _) => Verdict::Waits(Some(trouble(
                 Reason::TargetNotOwned,
                 Severity::Stalled,
-                format!("{id} exists and is not the operator's: it is left as it is; publish under another name, or remove it"),
+                format!("{id} exists and is not owned by this resource: it is left as it is; publish under another name, or delete it"),
             ))),
             (TargetState::Failed { why, .. }, _) => Verdict::Waits(Some(failed(why, format!("{id} cannot be written: {}", why.message)))),
         }
@@ -239,7 +239,7 @@ fn withheld(id: &TargetId, set: &str) -> Trouble {
         Reason::PrivateExportDenied,
         Severity::Stalled,
         format!(
-            "{id} shall hold private keys, which the AdminApi does not grant for set {set}: ask its owner for privateExport, or publish the public halves"
+            "{id} must not hold private keys, since the AdminApi does not grant them for set {set}: ask its owner for a rule with privateExport: true, or publish the public halves"
         ),
     )
 }
