@@ -43,25 +43,25 @@ pub struct Config {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ConfigError {
     /// The URL is more or less than scheme, host and port.
-    #[error("the url is not http or https with a host and a port, and nothing else")]
+    #[error("the url must be http or https with a host and a port, and nothing else")]
     InvalidUrl,
     /// The path prefix would change the meaning of the paths.
-    #[error("the path prefix does not begin with a slash, ends with one, or holds an empty or dotted segment")]
+    #[error("the path prefix must begin with a slash, must not end with one, and must not hold an empty or dotted segment")]
     InvalidPathPrefix,
     /// The certificates cannot be read.
-    #[error("the CA bundle holds no certificate in PEM")]
+    #[error("the CA bundle must hold certificates in PEM")]
     InvalidCaBundle,
     /// The client's own certificate cannot be used.
-    #[error("the client certificate is not a certificate chain and its private key in PEM")]
+    #[error("the client certificate must be a certificate chain and its private key in PEM")]
     InvalidClientCertificate,
-    /// The credentials cannot stand in a header. The text does not repeat them.
-    #[error("the credentials cannot be sent: a header holds visible ASCII characters, and a user name no colon")]
+    /// The credentials are not valid in a header. The text does not repeat them.
+    #[error("the credentials cannot be sent: a header must hold visible ASCII characters only, and a user name no colon")]
     InvalidCredentials,
     /// A token must not travel in the clear.
-    #[error("the token URL is not https, or carries credentials")]
+    #[error("the token URL must be https and must not carry credentials")]
     InvalidTokenUrl,
     /// An image need not have any.
-    #[error("the system has no CA certificates to check the server's with, and no CA bundle is given (tls.caRef, --ca-file)")]
+    #[error("the system has no CA certificates to verify the server with, and no CA bundle is given (tls.caRef, --ca-file)")]
     NoAuthorities,
     /// The TLS library refuses the settings.
     #[error("TLS cannot be set up: {0}")]
@@ -100,7 +100,7 @@ impl Config {
         })
     }
 
-    /// What stands before `/keys`: `/admin`, or `""` for Hydra 1.x.
+    /// Path prefix of `/keys`: `/admin`, or `""` for Hydra 1.x.
     ///
     /// # Errors
     /// [`ConfigError::InvalidPathPrefix`].
@@ -147,7 +147,7 @@ impl Config {
         self
     }
 
-    /// Tells of each call when it is over.
+    /// Reports each call when it is over.
     pub fn observer(mut self, observer: Arc<dyn Observer>) -> Self {
         self.observer = Some(observer);
         self
@@ -224,7 +224,7 @@ impl Config {
             .user_agent(concat!("jwk-operator/", env!("CARGO_PKG_VERSION")))
             .redirect(redirect::Policy::none())
             .referer(false)
-            // Shorter than the whole, so that a call that was never sent is told from one that was not answered.
+            // Shorter than the whole, so that a call that was never sent is told apart from one that was not answered.
             .connect_timeout(CONNECT_TIMEOUT.min(self.timeout * 3 / 4))
             .tls_version_min(tls::Version::TLS_1_2);
         if self.uses_environment_proxy { http } else { http.no_proxy() }

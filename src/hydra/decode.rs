@@ -14,7 +14,7 @@ use super::{
 use crate::jwk::{Jwk, JwkSet};
 
 /// How Hydra begins to say that a set or a key is absent. In an `error` that is an object, which Hydra's router and gateways write too, for a
-/// route or a project that they do not know, it tells whose words they are.
+/// route or a project that they do not know, it shows whose words they are.
 const ABSENT: &str = "Unable to locate the re";
 
 /// How much of a kid of an answer is repeated.
@@ -96,7 +96,7 @@ pub(super) fn only_key(call: &Call<'_>, received: &Received, kid: &str) -> Resul
     let mut keys = set(call, received)?.keys;
     match (keys.pop(), keys.is_empty()) {
         (Some(key), true) => named(call, received, key, kid),
-        _ => Err(undecodable(call, received, "one key was asked for")),
+        _ => Err(undecodable(call, received, "the answer must hold exactly the requested key")),
     }
 }
 
@@ -112,7 +112,7 @@ fn named(call: &Call<'_>, received: &Received, key: Jwk, kid: &str) -> Result<Jw
 
 /// What the API says to a deletion is 204. A page of somebody else, with 200, must not pass for it: the key may be there still.
 pub(super) fn deleted(call: &Call<'_>, received: &Received) -> Result<(), Error> {
-    if received.status == 204 { Ok(()) } else { Err(undecodable(call, received, "a deletion is answered with 204")) }
+    if received.status == 204 { Ok(()) } else { Err(undecodable(call, received, "a deletion must be answered with 204")) }
 }
 
 /// Whether an answer says that the server is ready, in the words of the API.

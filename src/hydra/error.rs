@@ -100,7 +100,7 @@ impl Error {
         Self::new(call, ErrorKind::HeldBack { retry_after: held.wait, is_asked_for: held.is_asked_for }, None)
     }
 
-    /// Tells whether the admin API itself complained.
+    /// Says whether the admin API itself complained.
     pub(super) fn said_by_the_api(mut self, is_the_apis_own: bool) -> Self {
         self.is_the_apis_own = is_the_apis_own;
         self
@@ -195,7 +195,7 @@ impl Error {
         matches!(self.kind, ErrorKind::Conflict | ErrorKind::ConcurrentUpdate)
     }
 
-    /// Whether a write of one key was refused, whatever else is written: the key or its kid is not to the server's liking.
+    /// Whether a write of one key was refused, whatever else is written: the server does not accept the key or its kid.
     pub fn refuses_the_key(&self) -> bool {
         let is_refusal = matches!(self.kind, ErrorKind::Rejected | ErrorKind::InvalidId);
         is_refusal && self.kid.is_some() && !self.operation.is_read()
@@ -236,22 +236,22 @@ impl Error {
             ErrorKind::Unreachable => "the admin API cannot be reached",
             ErrorKind::BrokenOff => "the connection to the admin API broke",
             ErrorKind::TimedOut => "the admin API did not answer in time",
-            ErrorKind::Redirected => "the admin API answers with a redirect, which is not followed; its url or pathPrefix is wrong",
-            ErrorKind::NotTheAdminApi => "what answers is not the admin API; its url or pathPrefix is wrong",
-            ErrorKind::Unauthorized => "the admin API wants other credentials",
-            ErrorKind::Forbidden => "the credentials do not suffice for the admin API",
-            ErrorKind::Conflict => "the kid exists, or another writer was faster",
-            ErrorKind::RateLimited { .. } => "the admin API asks to slow down",
+            ErrorKind::Redirected => "the admin API answered with a redirect, which is not followed: its url or pathPrefix is wrong",
+            ErrorKind::NotTheAdminApi => "the answer does not come from the admin API: its url or pathPrefix is wrong",
+            ErrorKind::Unauthorized => "the admin API rejected the credentials",
+            ErrorKind::Forbidden => "the credentials do not permit this request to the admin API",
+            ErrorKind::Conflict => "the kid exists already, or another writer was faster",
+            ErrorKind::RateLimited { .. } => "the admin API asked to slow down",
             ErrorKind::ConcurrentUpdate => "another writer was faster",
-            ErrorKind::Rejected => "the admin API refuses the request",
+            ErrorKind::Rejected => "the admin API refused the request",
             ErrorKind::ServerFailed { .. } => "the admin API failed",
             ErrorKind::TooLarge => "the answer of the admin API is too large",
             ErrorKind::Undecodable => "the answer of the admin API cannot be understood",
-            ErrorKind::WrongKey => "the admin API answered with another key",
-            ErrorKind::HeldBack { .. } => "the admin API asked to wait, or does not answer: the request was not sent",
-            ErrorKind::TokenRefused => "the token endpoint refuses the client credentials",
-            ErrorKind::TokenUnavailable => "the token endpoint gives no token",
-            ErrorKind::InvalidId => "the id cannot stand in an address",
+            ErrorKind::WrongKey => "the admin API answered with another key than the requested one",
+            ErrorKind::HeldBack { .. } => "the request was not sent: the admin API asked to wait, or does not answer",
+            ErrorKind::TokenRefused => "the token endpoint rejected the client credentials",
+            ErrorKind::TokenUnavailable => "the token endpoint returned no token",
+            ErrorKind::InvalidId => "the id is not valid in a URL path",
         });
         if let Some(status) = self.status {
             message.push_str(&format!(" (HTTP {status})"));

@@ -23,7 +23,7 @@ use super::{
 
 /// How many bytes a token endpoint may answer.
 const LONGEST_ANSWER: usize = 64 << 10;
-/// How long a token counts whose end the endpoint does not tell.
+/// How long a token counts if the endpoint does not say when it ends.
 const DEFAULT_LIFETIME: Duration = Duration::from_secs(300);
 /// How long before its end a token is not used any more, at least.
 const MARGIN: Duration = Duration::from_secs(5);
@@ -154,9 +154,9 @@ impl TokenSource {
         let status = response.status().as_u16();
         match status {
             200..=299 => {}
-            408 | 425 | 429 => return Err(unavailable("it asks to wait", Some(status))),
+            408 | 425 | 429 => return Err(unavailable("it asked to wait", Some(status))),
             400..=499 => return Err(Error::new(call, ErrorKind::TokenRefused, Some(status))),
-            _ => return Err(unavailable("it failed, or answers with a redirect, which is not followed", Some(status))),
+            _ => return Err(unavailable("it failed, or answered with a redirect, which is not followed", Some(status))),
         }
         let mut body = Zeroizing::new(Vec::with_capacity(LONGEST_ANSWER));
         while let Some(chunk) = response.chunk().await.map_err(|_| unavailable("the connection broke", Some(status)))? {
@@ -168,7 +168,7 @@ impl TokenSource {
         // The parser's own message may repeat a value.
         let granted: Granted = serde_json::from_slice(&body).map_err(|_| unavailable("its answer cannot be understood", Some(status)))?;
         if !granted.token_type.eq_ignore_ascii_case("bearer") || granted.access_token.expose_secret().is_empty() {
-            return Err(unavailable("it grants another kind of token", Some(status)));
+            return Err(unavailable("it granted no bearer token", Some(status)));
         }
         let lifetime = granted.expires_in.map_or(DEFAULT_LIFETIME, Duration::from_secs).min(Duration::from_secs(30 * 86_400));
         let renew_after = lifetime.mul_f64(0.8).min(lifetime.saturating_sub(MARGIN));

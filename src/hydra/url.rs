@@ -11,7 +11,7 @@ use super::{
 /// Everything but the unreserved characters of RFC 3986 and the colon, which is common in set ids and has no meaning inside a segment.
 const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b':');
 
-/// The address of a call. `base` is scheme, host and port; `prefix` stands before `/keys`.
+/// The address of a call. `base` is scheme, host and port; `prefix` is the path prefix of `/keys`.
 pub(super) fn of(base: &Url, prefix: &str, call: &Call<'_>) -> Result<Url, Error> {
     let mut path = match call.operation {
         Operation::GetReadiness => "/health/ready".to_owned(),

@@ -18,13 +18,13 @@ pub enum ParseError {
         column: usize,
     },
     /// JSON, but no object where a key is expected.
-    #[error("a JWK is a JSON object")]
+    #[error("a JWK must be a JSON object")]
     KeyIsNoObject,
     /// A key without `kty`, or with one that is no string (RFC 7517 section 4.1).
-    #[error("a JWK needs the member kty, a string")]
+    #[error("a JWK must have the member kty, a string")]
     MissingType,
     /// JSON, but no object with a list `keys` (RFC 7517 section 5.1).
-    #[error("a JWK Set is a JSON object with the member keys, a list")]
+    #[error("a JWK Set must be a JSON object with the member keys, a list")]
     NotASet,
     /// One key of a set.
     #[error("key {index} of the set: {reason}")]

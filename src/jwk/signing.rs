@@ -20,15 +20,15 @@ impl Jwk {
             );
         }
         if self.key_use().is_some_and(|key_use| key_use != "sig") {
-            return Some("its use is not sig, and Hydra would sign with it all the same: use another key, with use sig");
+            return Some("its use is not sig, but Hydra would sign with it anyway: use another key, with use: sig");
         }
         let operations = self.members().get("key_ops").and_then(Value::as_array);
         if operations.is_some_and(|operations| !operations.iter().any(|operation| operation == "sign")) {
-            return Some("its key_ops do not have sign, and Hydra would sign with it all the same: use another key");
+            return Some("its key_ops do not include sign, but Hydra would sign with it anyway: use another key");
         }
         if !self.alg().is_some_and(|alg| SIGNATURE_ALGORITHMS.contains(&alg)) {
             return Some(
-                "its alg is none that Hydra signs with: use RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384, ES512 or EdDSA",
+                "its alg is not one that Hydra signs with: use RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384, ES512 or EdDSA",
             );
         }
         None

@@ -37,7 +37,7 @@ impl fmt::Debug for Thumbprint {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum IncompleteKey {
     /// RFC 7638 section 3.2 fixes the members for known types only.
-    #[error("the kty is none of EC, RSA, OKP, oct")]
+    #[error("the kty must be one of EC, RSA, OKP and oct")]
     UnknownType,
     /// A member that the type requires.
     #[error("the member {0} is missing or not a string")]

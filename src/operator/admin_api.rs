@@ -1,4 +1,4 @@
-//! The reconcile of an AdminApi: makes the connection that the sets use, and tells whether the server answers.
+//! The reconcile of an AdminApi: makes the connection that the sets use, and reports whether the server answers.
 
 use std::{
     panic::AssertUnwindSafe,
@@ -71,8 +71,11 @@ async fn reconcile_guarded(guard: &DeserializeGuard<AdminApi>, cx: &Context) -> 
     let admin_api = match &guard.0 {
         Ok(admin_api) => admin_api,
         Err(invalid) => {
-            tracing::warn!(error = lifecycle::without_values(&invalid.error), "an AdminApi cannot be read: its sets wait");
-            let message = format!("AdminApi {} cannot be read: its owner has to correct its spec", guard.name_any());
+            tracing::warn!(
+                error = lifecycle::without_values(&invalid.error),
+                "an AdminApi cannot be read: its sets wait until its owner corrects its spec"
+            );
+            let message = format!("AdminApi {} cannot be read: its owner must correct its spec", guard.name_any());
             cx.connections.set(
                 &guard.name_any(),
                 guard.meta().generation,
@@ -136,7 +139,7 @@ fn uses(set: &DeserializeGuard<JsonWebKeySet>, name: &str, cx: &Context) -> bool
     }
 }
 
-/// Whether an AdminApi has to be looked at because a resource that uses it came or went: for its finalizer, or the number that it tells.
+/// Whether an AdminApi has to be looked at because a resource that uses it came or went: for its finalizer, or the number that it reports.
 pub(super) fn is_affected(name: &str, is_gone: bool, cx: &Context) -> bool {
     let found = cx.admin_apis.get(&ObjectRef::<DeserializeGuard<AdminApi>>::new(name)).filter(|_| cx.sees_all_namespaces);
     found.is_some_and(|guard| {

@@ -42,7 +42,7 @@ pub(super) struct Credentials {
 /// The values of one object, overwritten when they are dropped.
 type Values = BTreeMap<String, Zeroizing<Vec<u8>>>;
 
-/// Reads everything, and tells which versions of which objects it was read from.
+/// Reads everything, and returns which versions of which objects it was read from.
 ///
 /// # Errors
 /// [`ConnectError`] names the object, and what it lacks.
@@ -150,32 +150,32 @@ impl Reader<'_> {
         K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + DeserializeOwned + Debug,
     {
         let api = Api::<K>::namespaced(self.cx.client.clone(), self.cx.client.default_namespace());
-        let absent = || self.missing(format!("{kind:?} {name} is not in the operator's namespace"));
+        let absent = || self.missing(format!("{kind:?} {name} does not exist in the operator's namespace"));
         let admin_api = self.admin_api.name_any();
-        let metadata = call_secret("read the metadata of what an AdminApi names", api.get_metadata_opt(name))
+        let metadata = call_secret("read the metadata of an object that an AdminApi names", api.get_metadata_opt(name))
             .await
             .map_err(ConnectError::Kubernetes)?;
         let mut metadata = metadata.ok_or_else(absent)?.metadata;
         metadata::overwrite_annotations(&mut metadata);
         let labels = metadata.labels.unwrap_or_default();
         if labels.get(ADMIN_API_LABEL) != Some(&admin_api) {
-            let why = format!("{kind:?} {name} does not carry the label {ADMIN_API_LABEL}: {admin_api}, which lets it be read");
+            let why = format!("{kind:?} {name} does not carry the label {ADMIN_API_LABEL}: {admin_api}, without which it is not read");
             return Err(self.missing(why).into());
         }
-        let object = call_secret("read what an AdminApi names", api.get_opt(name)).await.map_err(ConnectError::Kubernetes)?;
+        let object = call_secret("read an object that an AdminApi names", api.get_opt(name)).await.map_err(ConnectError::Kubernetes)?;
         let mut object = object.ok_or_else(absent)?;
         metadata::keep_identity(object.meta_mut());
         Ok((object.meta().clone(), data(object)))
     }
 
     fn bytes(&self, kind: CaRefKind, name: &str, values: &mut Values, key: &str) -> Result<Zeroizing<Vec<u8>>, Unconnected> {
-        values.remove(key).ok_or_else(|| self.missing(format!("{kind:?} {name} has no key {key}")))
+        values.remove(key).ok_or_else(|| self.missing(format!("{kind:?} {name} has no data key {key}")))
     }
 
     /// A value as text, without the line break that an editor leaves at its end.
     fn text(&self, name: &str, values: &mut Values, key: &str) -> Result<SecretString, Unconnected> {
         let bytes = self.bytes(CaRefKind::Secret, name, values, key)?;
-        let text = std::str::from_utf8(&bytes).map_err(|_| self.missing(format!("Secret {name}, key {key}: it is not text")))?;
+        let text = std::str::from_utf8(&bytes).map_err(|_| self.missing(format!("Secret {name}, data key {key}: it is not UTF-8 text")))?;
         Ok(SecretString::from(text.trim()))
     }
 

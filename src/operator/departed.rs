@@ -179,16 +179,16 @@ async fn clean_up(resource: Arc<JsonWebKeySet>, shutdown: impl Future<Output = (
             Ok(Ok(())) => {}
             Ok(Err(error)) => {
                 if let Some(times) = trouble.note(Instant::now()) {
-                    tracing::warn!(%error, times, "a resource that is gone is not cleaned up after yet");
+                    tracing::warn!(%error, times, "the remote set of a deleted resource is not cleaned up yet");
                 }
             }
-            Err(_) => tracing::error!("a cleanup panicked: this is a defect of the operator, please report it"),
+            Err(_) => tracing::error!("the cleanup of a deleted resource panicked: this is a defect of the operator, please report it"),
         });
         if cx.departed.is_open(&uid) {
             let pause = tokio::time::sleep(cx.memory.pause(&uid).max(Duration::from_secs(1)));
             if let Either::Right(_) = future::select(Box::pin(pause), shutdown.clone()).await {
                 span.in_scope(|| {
-                    tracing::warn!("a resource that is gone was not cleaned up after: its remote set is left as it is");
+                    tracing::warn!("the remote set of a deleted resource was not cleaned up before the process ended: it is left as it is");
                 });
                 return;
             }

@@ -1,4 +1,4 @@
-//! What can go wrong in a pass, and what the user is told of it.
+//! What can go wrong in a pass, and what the status says about it.
 
 use jiff::Timestamp;
 
@@ -16,7 +16,9 @@ pub(super) enum PassError {
     #[error("{0}")]
     CallAdminApi(#[source] Box<hydra::Error>),
     /// A second POST of the same kid was refused although the set does not show the key.
-    #[error("the admin API says that kid {kid} exists in set {set}, and does not show it: look for a key whose kid differs in case only")]
+    #[error(
+        "the admin API reports that kid {kid} exists in set {set}, but does not return it: look for a key whose kid differs only in case"
+    )]
     CreateHiddenKey { set: String, kid: String },
     /// A read or write of the resource itself.
     #[error("cannot {action}: {source}")]
@@ -36,17 +38,17 @@ pub(super) enum PassError {
         source: Box<PassError>,
     },
     /// A target that has to be made again is still being removed.
-    #[error("{id} is to be made again, and still there: look which finalizer keeps it, and who has to take that away")]
+    #[error("{id} must be replaced, but still exists: find out which finalizer keeps it, and who has to remove that finalizer")]
     AwaitRemoval { id: TargetId },
     /// Another process may lead by now, or another operator has the resource.
-    #[error("this process may not write any more: another one leads, or the resource is another operator's now")]
+    #[error("this process may no longer write: another process leads, or the resource belongs to another operator now")]
     KeepLeading,
     /// The resource was changed, or the process ends, while a pass waited for its turn.
-    #[error("the resource was changed while this pass waited for its turn: it is looked at again")]
+    #[error("the resource was changed while this pass waited for its turn: it is reconciled again")]
     Overtake,
     /// The plan asks for the same again and again.
     #[error(
-        "the same step for set {set} is needed again and again: look who else writes the set; if nobody does, please report this with the operator's log"
+        "the same step for set {set} is due again and again: find out who else writes to the set; if nobody does, please report this with the operator's log"
     )]
     ReachFixedPoint { set: String },
     /// Making a symmetric key.
@@ -61,7 +63,7 @@ impl From<hydra::Error> for PassError {
 }
 
 impl PassError {
-    /// What the status tells. A tenant reads it, so the words of a server are not in it.
+    /// What the status says. A tenant reads it, so the words of a server are not in it.
     pub(super) fn failure(&self, step_was_due: bool) -> Failure {
         let (reason, message, stalled) = match self {
             Self::CallAdminApi(error) => (admin_api_reason(error), error.public_message(), !error.is_transient()),
@@ -95,7 +97,7 @@ impl PassError {
     /// Until when the server asked to wait, as the end of a sentence; nothing if it did not.
     pub(super) fn asked_to_wait(&self, now: Timestamp) -> String {
         let until = self.call().and_then(hydra::Error::asked_to_wait).and_then(|wait| now.checked_add(wait).ok());
-        until.map(|until| format!("; it asks to wait, and the next request follows no earlier than {until:.0}")).unwrap_or_default()
+        until.map(|until| format!("; the server asked to wait, so the next request is sent no earlier than {until:.0}")).unwrap_or_default()
     }
 
     /// The call to the admin API that failed.

@@ -68,7 +68,7 @@ impl Leadership {
 
 /// The Lease is lost: the process must end, so that what it still has in its hands cannot be carried out.
 #[derive(Debug, thiserror::Error)]
-#[error("the Lease {name} is lost to {holder}: this process ends, and begins anew as a candidate")]
+#[error("this process lost the Lease {name} to {holder}: it exits, and competes for the Lease again after a restart")]
 pub struct LostLease {
     name: String,
     holder: String,
@@ -176,8 +176,8 @@ impl Election {
         spec.holder_identity = None;
         spec.renew_time = Some(MicroTime(Timestamp::now()));
         match self.within(self.api.replace(&self.settings.name, &PostParams::default(), &lease)).await {
-            Some(Ok(_)) => tracing::info!(lease = self.settings.name, "the Lease is given back"),
-            _ => tracing::warn!(lease = self.settings.name, "the Lease could not be given back: the next process waits until it is over"),
+            Some(Ok(_)) => tracing::info!(lease = self.settings.name, "the Lease is released"),
+            _ => tracing::warn!(lease = self.settings.name, "the Lease could not be released: the next process waits until it expires"),
         }
     }
 

@@ -248,7 +248,7 @@ impl Pass<'_> {
 
     /// Notes what failed, with the words of the server, for the line that is written if the status changes for it.
     pub(super) fn note_failure(&mut self, error: &PassError) {
-        tracing::debug!(%error, "a step or a look failed");
+        tracing::debug!(%error, "a step or a read failed");
         let call = error.call();
         self.failure = Some(Failed {
             operation: call.map(|call| call.operation().as_str()),

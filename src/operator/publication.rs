@@ -56,7 +56,7 @@ pub(super) async fn by_record(
             }
             LocalStep::Target(step) => {
                 let state = targets::apply(resource, &step, cx).await;
-                tracing::info!(published_to = %step.id(), "a target was brought to what the status holds, without the admin API");
+                tracing::info!(published_to = %step.id(), "a target was updated from the status, without the admin API");
                 local.target_was_written(step.id().clone(), state);
             }
         }

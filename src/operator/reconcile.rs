@@ -161,7 +161,7 @@ pub(super) async fn reconcile_resource(
         return wait_for_admin_api(resource, &surroundings, Unconnected { reason: Reason::AdminApiNotFound, message }, cx).await;
     };
     let Ok(admin_api) = admin_api else {
-        let message = format!("AdminApi {name} cannot be read: its owner has to correct its spec");
+        let message = format!("AdminApi {name} cannot be read: its owner must correct its spec");
         return wait_for_admin_api(resource, &surroundings, Unconnected { reason: Reason::AdminApiInvalid, message }, cx).await;
     };
     let desired = match lifecycle::validate(&resource, &admin_api.spec, surroundings.labels()) {
@@ -252,13 +252,13 @@ fn next_step(resource: &JsonWebKeySet, now: Timestamp) -> Option<Timestamp> {
     (step > now).then_some(step)
 }
 
-/// Lets a resource go without a look at its remote set, and says so.
+/// Releases a resource without a look at its remote set, and says so.
 async fn let_go(resource: &JsonWebKeySet, reason: Reason, cx: &Context) -> Result<Action, PassError> {
     finalizer::release(resource, cx).await?;
     let set = lifecycle::set_id(resource, None);
     let notice = Notice { reason, kids: Vec::new() };
     span::is_about(&set);
-    tracing::info!(reason = reason.as_str(), "the resource goes, the remote set stays");
+    tracing::info!(reason = reason.as_str(), "the resource is released, and the remote set stays");
     report::publish_events(resource, &set, &[notice], cx).await;
     Ok(Action::await_change())
 }

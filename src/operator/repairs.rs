@@ -116,7 +116,7 @@ async fn put_back(resource: &JsonWebKeySet, id: &TargetId, cx: &Context) -> bool
                 }
                 Ok(state @ TargetState::Held(_)) => {
                     targets::remember(resource, &id, &state, cx);
-                    tracing::info!(published_to = %id, "a target was changed by somebody else, and put back");
+                    tracing::info!(published_to = %id, "somebody else changed a target, and it was put back");
                     true
                 }
                 Ok(_) | Err(_) => false,

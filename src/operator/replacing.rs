@@ -37,7 +37,7 @@ pub(super) async fn replace<K: TargetObject>(
     let metadata = metadata_of(resource, id, content);
     let mut trial = K::compose(ObjectMeta { name: Some(TRIED_OUT_AS.to_owned()), ..metadata.clone() }, content);
     let asked = PostParams { dry_run: true, ..written_by_us() };
-    let tried = K::call("try out another target in its place", api.create(&asked, &trial)).await;
+    let tried = K::call("try out the replacement of a target", api.create(&asked, &trial)).await;
     trial.wipe();
     match tried {
         Ok(mut answer) => answer.wipe(),
@@ -112,7 +112,7 @@ async fn put_back<K: TargetObject>(api: &Api<K>, old: &K) {
         ..ObjectMeta::default()
     };
     if let Err(error) = K::call("put a target back", api.create(&written_by_us(), &again)).await {
-        tracing::warn!(%error, "a target that could not be replaced is gone");
+        tracing::warn!(%error, "a target could not be replaced, and the old one could not be put back");
     }
     again.wipe();
 }

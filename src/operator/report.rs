@@ -1,4 +1,4 @@
-//! Writes what is true into status, if it differs, and tells of what was done in events.
+//! Writes what is true into status, if it differs, and sends events about what was done.
 
 use std::sync::Arc;
 
@@ -92,7 +92,7 @@ pub(super) async fn tell_transition(resource: &ObjectReference, transition: &Tra
     publish(&event, resource, cx).await;
 }
 
-/// Says now and then that a resource is still in trouble.
+/// Logs now and then that a resource is still in trouble.
 fn tell_what_goes_on(resource: &JsonWebKeySet, status: &JsonWebKeySetStatus, failed: Option<&Failed>, cx: &Context) {
     let uid = resource.uid().unwrap_or_default();
     let Some(trouble) = lifecycle::trouble(&status.conditions) else { return cx.memory.is_well(&uid) };
@@ -117,7 +117,7 @@ pub(super) fn status_patch<K: Resource<DynamicType = ()>>(name: &str, uid: Optio
     })
 }
 
-/// Tells of what was done. An event that cannot be written is only logged: nothing depends on it.
+/// Sends events about what was done. An event that cannot be written is only logged: nothing depends on it.
 pub(super) async fn publish_events(resource: &JsonWebKeySet, set: &str, notices: &[Notice], cx: &Context) {
     for notice in notices {
         let is_trouble = matches!(notice.reason, Reason::DriftRepaired | Reason::AccessDenied | Reason::SetOrphaned);

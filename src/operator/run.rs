@@ -273,7 +273,7 @@ async fn operate(
     let work = future::join4(set_controller, admin_api_controller, cleanups, closing);
     future::select(Box::pin(work), Box::pin(became_ready)).await;
     metrics.ends();
-    tracing::info!("the passes in progress are over");
+    tracing::info!("the passes in progress have ended");
     // What was not answered may still land, and so may what the one before left, if that is not long enough ago.
     let is_settled = cx.predecessor_was_done || cx.started.elapsed() > late_answers(cx.connections.longest_timeout());
     if is_settled && !cx.writes.are_any_in_flight() { Predecessor::WasDone } else { Predecessor::MayHaveLeftWrites }
@@ -337,7 +337,7 @@ fn tell<T, E: std::error::Error>() -> impl FnMut(Result<T, ControllerError<E, wa
             Ok(_) | Err(ControllerError::ObjectNotFound(_)) => {}
             Err(error) => {
                 if let Some(times) = trouble.note(Instant::now()) {
-                    tracing::warn!(%error, times, "a watch or queue failed and is tried again");
+                    tracing::warn!(%error, times, "a watch or queue failed and is retried");
                 }
             }
         }

@@ -17,7 +17,7 @@ pub enum ParseSelectorError {
     #[error("it is empty: name at least one label")]
     Empty,
     /// One of its parts is none of the forms.
-    #[error("{0:?} is none of: key=value, key!=value, key in (a,b), key notin (a,b), key, !key")]
+    #[error("{0:?} must be one of: key=value, key!=value, key in (a,b), key notin (a,b), key, !key")]
     Requirement(String),
 }
 

@@ -80,7 +80,7 @@ async fn labelled_version(desired: &Desired, import: &Import, pass: &Pass<'_>) -
 /// Reads the key of an entry, its private half included.
 ///
 /// # Errors
-/// The state that stands in the way.
+/// The state that keeps it from being read.
 pub(super) async fn read(desired: &Desired, name: &str, pass: &Pass<'_>) -> Result<Jwk, SourceState> {
     let Some((_, import)) = imports(desired).find(|(entry, _)| *entry == name) else { return Err(missing()) };
     let api = Api::<Secret>::namespaced(pass.cx.client.clone(), &desired.namespace);
@@ -101,7 +101,7 @@ fn missing() -> SourceState {
 
 fn unreadable(error: &PassError, pass: &Pass<'_>) -> SourceState {
     let why = match error.kubernetes_code() {
-        Some(code) => format!("the operator cannot read it (Kubernetes answers {code})"),
+        Some(code) => format!("the operator cannot read it (Kubernetes answered {code})"),
         None => "the operator cannot read it now".to_owned(),
     };
     if let Some(times) = pass.cx.memory.goes_wrong(&pass.resource.uid().unwrap_or_default(), Wrong::Source) {

@@ -1,5 +1,5 @@
-//! A resource that cannot be read as what its schema says: it is told so, nothing remote changes, it keeps the set it owns, and the others
-//! go on.
+//! A resource that cannot be read as its schema says: its status says so, nothing remote changes, it keeps the set it owns, and the others
+//! continue.
 
 use std::{sync::Arc, time::Duration};
 
@@ -25,7 +25,7 @@ use crate::{
     lifecycle,
 };
 
-/// How often an unparsable resource is looked at again: it can only be mended by a change, which wakes it.
+/// How often an unparsable resource is looked at again: only a change can fix it, which wakes it.
 const LOOK_AGAIN: Duration = Duration::from_secs(600);
 
 /// Writes the conditions of an unparsable resource, if they differ.

@@ -77,7 +77,11 @@ pub async fn serve(
 }
 
 async fn ready(State(served): State<Served>) -> impl IntoResponse {
-    if served.readiness.is_ready() { (StatusCode::OK, "ok") } else { (StatusCode::SERVICE_UNAVAILABLE, "still listing what there is") }
+    if served.readiness.is_ready() {
+        (StatusCode::OK, "ok")
+    } else {
+        (StatusCode::SERVICE_UNAVAILABLE, "not ready: the resources are still being listed")
+    }
 }
 
 async fn metrics(State(served): State<Served>) -> impl IntoResponse {

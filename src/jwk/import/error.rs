@@ -2,7 +2,7 @@
 
 use crate::jwk::{InvalidJwk, ParseError};
 
-/// Why a document is no key that can be imported: what is wrong, and what to do.
+/// Why a document holds no key that can be imported: what is wrong, and what to do.
 ///
 /// It is shown after the name of the Secret and its data key. No message repeats a value of the document but kids, labels and sizes.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -77,10 +77,10 @@ pub enum ImportError {
         kid: String,
     },
     /// An algorithm that the key says and the spec contradicts.
-    #[error("the key says that it is for another alg than import.alg: make them equal")]
+    #[error("the alg of the key differs from import.alg: make them equal")]
     AlgorithmContradicted,
     /// The algorithm does not follow from the key.
-    #[error("its alg cannot be told: write import.alg, {fits}")]
+    #[error("its alg does not follow from the key: write import.alg, {fits}")]
     MissingAlgorithm {
         /// What would fit.
         fits: &'static str,
@@ -95,7 +95,7 @@ pub enum ImportError {
     #[error("its first certificate belongs to another key: put the key's own certificate first")]
     CertificateMismatch,
     /// More certificates than a chain has.
-    #[error("its chain has {count} certificates, at most {limit} are supported")]
+    #[error("its chain has {count} certificates, but at most {limit} are supported")]
     LongChain {
         /// How many.
         count: usize,
@@ -103,7 +103,7 @@ pub enum ImportError {
         limit: usize,
     },
     /// A key for a set that Hydra signs with.
-    #[error("Hydra cannot sign with this key, and its own sets take no other: {why}")]
+    #[error("Hydra cannot sign with this key, and its own sets accept no other: {why}")]
     CannotSign {
         /// Why, and what to do.
         why: &'static str,

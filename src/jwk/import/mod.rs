@@ -54,7 +54,7 @@ pub fn read_signing(document: &[u8], chain: Option<&[u8]>, wanted: Wanted<'_>) -
         Some(why) => Err(ImportError::CannotSign { why }),
         None => Ok(()),
     };
-    // Without an alg it is told below which one to write.
+    // Without an alg the error below says which one to write.
     let says_alg = found.alg().is_some_and(|alg| !alg.is_empty());
     checked(&if says_alg { found.clone() } else { found.clone().with("alg", "ES256") })?;
     let finished = finish(&found, wanted)?;

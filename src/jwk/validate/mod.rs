@@ -14,7 +14,7 @@ use super::{Jwk, symmetric};
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidJwk {
     /// `kty` is none of those of RFC 7518 section 6.1 and RFC 8037 section 2.
-    #[error("the kty is none of EC, RSA, OKP, oct")]
+    #[error("the kty must be one of EC, RSA, OKP and oct")]
     UnsupportedType,
     /// A member that the key needs is missing or not a string.
     #[error("the member {0} is missing or not a string")]
@@ -23,7 +23,7 @@ pub enum InvalidJwk {
     #[error("the member {0} is not a string")]
     NotText(&'static str),
     /// Not base64url as RFC 7515 section 2 has it: no padding, no white space, no other alphabet.
-    #[error("the member {0} is not base64url without padding")]
+    #[error("the member {0} must be base64url without padding")]
     NotBase64Url(&'static str),
     /// Coordinates and private values of a curve have a fixed length (RFC 7518 section 6.2.1.2), RFC 8037 section 2.
     #[error("the member {member} has {found} bytes instead of {expected}")]
@@ -48,13 +48,13 @@ pub enum InvalidJwk {
     #[error("the private half does not belong to the public half")]
     PrivateHalfMismatch,
     /// RSA outside of 2048 to 8192 bits: shorter is broken, longer nobody verifies.
-    #[error("the RSA modulus has {0} bits, 2048 to 8192 are supported")]
+    #[error("the RSA modulus has {0} bits: it must have 2048 to 8192")]
     ModulusSize(usize),
     /// An RSA integer is encoded in its fewest bytes (RFC 7518 section 2, Base64urlUInt).
-    #[error("the member {0} begins with a zero byte")]
+    #[error("the member {0} must not begin with a zero byte")]
     LeadingZero(&'static str),
     /// The modulus is even, so it is no product of two large primes.
-    #[error("the RSA modulus n is even")]
+    #[error("the RSA modulus n must be odd")]
     EvenModulus,
     /// The public exponent is even, 1, or longer than 33 bits.
     #[error("the RSA exponent e must be odd, greater than 1 and at most 33 bits long")]
@@ -73,7 +73,7 @@ pub enum InvalidJwk {
         needs: &'static str,
     },
     /// A secret shorter than its hash (RFC 7518 section 3.2).
-    #[error("the secret k has {found} bytes, the alg needs at least {at_least}")]
+    #[error("the secret k has {found} bytes, but the alg needs at least {at_least}")]
     SecretTooShort {
         /// The least for the `alg`.
         at_least: usize,

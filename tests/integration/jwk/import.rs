@@ -135,7 +135,7 @@ fn what_cannot_be_imported_is_told_with_what_to_do() {
         (b"not a key".to_vec(), "neither a JWK, a JWK Set nor PEM"),
         (b"{".to_vec(), "not valid JSON at line 1"),
         (b"{\"keys\": []}".to_vec(), "it holds no key"),
-        (b"{\"some\": \"thing\"}".to_vec(), "a JWK Set is a JSON object with the member keys"),
+        (b"{\"some\": \"thing\"}".to_vec(), "a JWK Set must be a JSON object with the member keys"),
         (vec![b'{'; 300_000], "over 262144 bytes"),
         (b"-----BEGIN PRIVATE KEY-----\n????\n-----END PRIVATE KEY-----\n".to_vec(), "its PEM cannot be read"),
         (b"-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n".to_vec(), "its PRIVATE KEY section is damaged"),
