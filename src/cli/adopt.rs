@@ -20,29 +20,32 @@ pub(super) struct AdoptOptions {
     /// The id of the remote set.
     #[arg(long, value_name = "ID")]
     set: String,
-    /// What stands before /keys; empty for Hydra 1.x.
+    /// Path prefix of /keys; empty for Hydra 1.x.
     #[arg(long, value_name = "PATH", default_value = "/admin")]
     path_prefix: String,
     /// A file with the bearer token.
     #[arg(long, value_name = "FILE")]
     bearer_token_file: Option<PathBuf>,
-    /// A file with the certificates that sign the server's own, as PEM.
+    /// A file with the CA certificates that the server is verified with, as PEM.
     #[arg(long, value_name = "FILE")]
     ca_file: Option<PathBuf>,
-    /// The namespace of the resource; by default what stands before the first dot of the set.
+    /// The namespace of the resource. Defaults to the part of the set id before the first dot.
     #[arg(long)]
     namespace: Option<String>,
-    /// The name of the resource; by default the rest of the set.
+    /// The name of the resource. Defaults to the rest of the set id.
     #[arg(long)]
     name: Option<String>,
-    /// The AdminApi of the resource; by default the one that is named default.
+    /// The AdminApi of the resource. Defaults to the one named default.
     #[arg(long)]
     admin_api: Option<String>,
 }
 
 pub(super) async fn print(options: AdoptOptions) -> anyhow::Result<()> {
     if !is_set_id(&options.set) {
-        bail!("set {:?} cannot be adopted: an id of a JsonWebKeySet has letters, digits and . _ : - only, at most 200", options.set);
+        bail!(
+            "set {:?} cannot be adopted: the set id of a JsonWebKeySet must consist of at most 200 letters, digits and . _ : -",
+            options.set
+        );
     }
     let client = client(&options)?;
     let answer = client.get_json_web_key_set(&options.set).await.with_context(|| format!("cannot read set {}", options.set))?;

@@ -9,6 +9,6 @@ pub(super) fn harden() {
         tracing::warn!(%error, "core dumps cannot be turned off: one would hold private keys");
     }
     if let Err(error) = set_dumpable_behavior(DumpableBehavior::NotDumpable) {
-        tracing::warn!(%error, "the memory of this process cannot be closed to others of the same user");
+        tracing::warn!(%error, "the memory of this process cannot be protected from other processes of the same user");
     }
 }

@@ -7,7 +7,7 @@ use clap::Args;
 
 #[derive(Debug, Args)]
 pub(super) struct HealthOptions {
-    /// What to ask: /healthz or /readyz of an operator. The image has no shell and no other program that could.
+    /// The URL to ask: /healthz or /readyz of an operator. The image has no shell and no other program that could ask it.
     #[arg(long, default_value = "http://127.0.0.1:8080/readyz", value_name = "URL")]
     url: String,
     /// How long to try, in seconds.

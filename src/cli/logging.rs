@@ -16,11 +16,10 @@ use super::{json_lines::JsonLines, plain_lines::PlainLines, traces::Traces};
 
 #[derive(Debug, Args)]
 pub(super) struct LoggingOptions {
-    /// How much the operator tells of its own work. What libraries tell stays at `warn`: at finer levels some of them repeat what they
-    /// send and receive.
+    /// The log level of the operator itself. Libraries stay at `warn`: at finer levels some of them log what they send and receive.
     #[arg(long, global = true, env = "JWK_OPERATOR_LOG_LEVEL", default_value = "info")]
     log_level: LogLevel,
-    /// How a line looks.
+    /// The format of the log lines.
     #[arg(long, global = true, env = "JWK_OPERATOR_LOG_FORMAT", default_value = "text")]
     log_format: LogFormat,
 }
@@ -58,12 +57,12 @@ pub(super) fn start(options: &LoggingOptions, traces: &Traces) {
     if subscriber.try_init().is_err() {
         tracing::debug!("logging is started already");
     }
-    std::panic::set_hook(Box::new(tell_panic));
+    std::panic::set_hook(Box::new(log_panic));
     traces.tell();
 }
 
-/// Tells of a panic in a line like any other, instead of some that no log store can read. Its message may hold what came from outside.
-fn tell_panic(panic: &PanicHookInfo<'_>) {
+/// Logs a panic in a line like any other, instead of some that no log store can read. Its message may hold what came from outside.
+fn log_panic(panic: &PanicHookInfo<'_>) {
     let message = panic.payload_as_str().unwrap_or("without a message");
     let location = panic.location().map(ToString::to_string);
     let backtrace = Backtrace::capture();

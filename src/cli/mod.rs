@@ -18,7 +18,7 @@ use clap::{Parser, Subcommand};
 
 use crate::escape::escaped;
 
-/// Keeps the JSON Web Key Sets of Ory Hydra as JsonWebKeySet resources describe them.
+/// Makes the JSON Web Key Sets of Ory Hydra match JsonWebKeySet resources.
 #[derive(Debug, Parser)]
 #[command(name = "jwk-operator", version, about, propagate_version = true)]
 pub struct Cli {
@@ -34,9 +34,9 @@ enum Command {
     Run(run::RunOptions),
     /// Print the CustomResourceDefinitions as YAML.
     Crds(crds::CrdsOptions),
-    /// Print the roles that the operator needs, or that people get, as YAML.
+    /// Print the roles of the operator, or of its users, as YAML.
     Rbac(rbac::RbacOptions),
-    /// Ask whether an operator is ready, until it is.
+    /// Wait until an operator is ready.
     Health(health::HealthOptions),
     /// Print the JsonWebKeySet that adopts a remote set as it is.
     Adopt(adopt::AdoptOptions),

@@ -25,7 +25,7 @@ impl Traces {
     /// Says so to whoever expects spans.
     pub(super) fn tell(&self) {
         if self.are_expected {
-            tracing::warn!("the environment names a collector of spans, but this build sends none: it has not the feature otlp");
+            tracing::warn!("the environment names a collector of spans, but this build sends none: it lacks the feature otlp");
         }
     }
 

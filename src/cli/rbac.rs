@@ -10,16 +10,16 @@ pub(super) struct RbacOptions {
     /// The namespace that the operator runs in.
     #[arg(long, default_value = "jwk-operator")]
     namespace: String,
-    /// Only what it needs for this namespace. Repeatable. Absent: for the whole cluster.
+    /// Print only what the operator needs for this namespace. Repeatable. Defaults to the whole cluster.
     #[arg(long, value_name = "NAMESPACE", conflicts_with = "users")]
     watch_namespace: Vec<String>,
-    /// The name of its Lease.
+    /// The name of the Lease.
     #[arg(long, default_value = "jwk-operator", value_name = "NAME")]
     lease_name: String,
     /// Write the rules into this folder instead, as the Helm chart reads them.
     #[arg(long, value_name = "FOLDER", conflicts_with_all = ["users", "watch_namespace"])]
     chart: Option<std::path::PathBuf>,
-    /// The roles of people instead: who may see, who may ask for key sets, who may say which admin APIs there are.
+    /// Print the roles of users instead: who may see key sets, who may request them, and who may say which admin APIs there are.
     #[arg(long)]
     users: bool,
 }

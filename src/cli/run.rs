@@ -11,38 +11,39 @@ use crate::{operator, serve};
 
 #[derive(Debug, Args)]
 pub(super) struct RunOptions {
-    /// The namespace the operator runs in, where AdminApis find their Secrets. Absent: the namespace of the kubeconfig or of the pod.
+    /// The namespace the operator runs in, where AdminApis find their Secrets. Defaults to the namespace of the kubeconfig or of the pod.
     #[arg(long, env = "POD_NAMESPACE")]
     namespace: Option<String>,
-    /// Work on the resources of this namespace only. Repeatable, or separated by commas. Absent: of all namespaces.
+    /// Work on the resources of this namespace only. Repeatable, or separated by commas. Defaults to all namespaces.
     #[arg(long, env = "JWK_OPERATOR_WATCH_NAMESPACES", value_name = "NAMESPACE", value_delimiter = ',')]
     watch_namespace: Vec<String>,
-    /// Work on the resources with these labels only, as in `kubectl --selector`: one of several operators that share the resources. Each needs
-    /// a Lease of its own.
+    /// Work on the resources with these labels only, written as in `kubectl --selector`, when several operators share the resources. Each of them
+    /// needs a Lease of its own.
     #[arg(long, env = "JWK_OPERATOR_SELECTOR", value_name = "SELECTOR", requires = "lease_name")]
     selector: Option<operator::Shard>,
     /// Compete for a Lease, so that one of several processes works and the others stand by.
     #[arg(long, env = "JWK_OPERATOR_LEADER_ELECTION", default_value_t = true, action = ArgAction::Set, value_name = "BOOL")]
     leader_election: bool,
-    /// The name of the Lease, in the namespace the operator runs in. Absent: jwk-operator.
+    /// The name of the Lease, in the namespace the operator runs in. Defaults to jwk-operator.
     #[arg(long, env = "JWK_OPERATOR_LEASE_NAME", value_name = "NAME")]
     lease_name: Option<String>,
-    /// How long, in seconds, the others wait after the Lease was last renewed. The one that works stops after two thirds of it.
+    /// How many seconds the other processes wait after the Lease was last renewed. The process that works stops after two thirds of that time.
     #[arg(long, env = "JWK_OPERATOR_LEASE_DURATION", default_value_t = 15, value_parser = clap::value_parser!(u32).range(5..=3600), value_name = "SECONDS")]
     lease_duration: u32,
-    /// Reach admin APIs through the proxy of HTTPS_PROXY, HTTP_PROXY and NO_PROXY. It sees what is sent over plain http.
+    /// Reach admin APIs through the proxy of HTTPS_PROXY, HTTP_PROXY and NO_PROXY. The proxy sees what is sent over plain http.
     #[arg(long, env = "JWK_OPERATOR_ENVIRONMENT_PROXY")]
     environment_proxy: bool,
-    /// Whether there are metrics with the name of each resource: its state, the age of its signer, the time to its next rotation.
+    /// Export metrics with the name of each resource: its state, the age of its signer, the time to its next rotation.
     #[arg(long, env = "JWK_OPERATOR_METRICS_FOR_EACH_RESOURCE", default_value_t = true, action = ArgAction::Set, value_name = "BOOL")]
     metrics_for_each_resource: bool,
-    /// Where /healthz, /readyz and /metrics are served.
+    /// The address at which /healthz, /readyz and /metrics are served.
     #[arg(long, env = "JWK_OPERATOR_SERVE", default_value = "0.0.0.0:8080", value_name = "ADDRESS")]
     serve: SocketAddr,
 }
 
 pub(super) async fn run(options: RunOptions) -> anyhow::Result<()> {
-    let mut config = Config::infer().await.context("there is neither a kubeconfig nor a pod's service account to reach Kubernetes with")?;
+    let mut config =
+        Config::infer().await.context("Kubernetes cannot be reached: there is neither a kubeconfig nor the service account of a pod")?;
     if let Some(namespace) = options.namespace {
         config.default_namespace = namespace;
     }
@@ -88,7 +89,7 @@ pub(super) async fn signal() {
         }
     };
     wait.await;
-    tracing::info!("asked to end: finishing what is in progress");
+    tracing::info!("asked to stop: finishing what is in progress");
     tokio::spawn(async {
         if tokio::signal::ctrl_c().await.is_ok() {
             std::process::exit(130);

@@ -42,7 +42,7 @@ impl Traces {
         let Some(endpoint) = ENDPOINTS.into_iter().find_map(set).filter(|_| !is_disabled) else { return Ok(Self::none()) };
         for variable in ["OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL"] {
             if let Some(protocol) = set(variable).filter(|protocol| protocol != "http/protobuf") {
-                bail!("{variable} is {protocol}, and spans can only be sent by http/protobuf: name a collector's port for it");
+                bail!("{variable} is {protocol}, but must be http/protobuf: name a port of the collector that accepts it");
             }
         }
         let mut http = reqwest::blocking::Client::builder().no_proxy().timeout(REQUEST);

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::api::KeyState;
 
-/// Whether the status tells of an announcement that is not there any more, or of the retirement of a key that may have signed since. It must
+/// Whether the status has an announcement that is not there any more, or the retirement of a key that may have signed since. It must
 /// not, before that is repaired: after it, and after a crash, the time in between would count.
 pub(super) fn holds_outdated_time(stored: &Record, record: &Record) -> bool {
     stored.keys.iter().any(|(kid, key)| {

@@ -342,7 +342,7 @@ mod tests {
         assert!(memory.joined("uid").is_some() && memory.lock().len() == 1);
         memory.forget("uid");
         assert!(memory.lock().is_empty());
-        // The watch tells of the deletion while the pass that led to it is still under way.
+        // The watch reports the deletion while the pass that led to it is still under way.
         end_of_a_pass(&memory, "uid");
         assert!(memory.lock().is_empty(), "a pass that ends after its resource is gone");
     }

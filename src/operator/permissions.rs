@@ -63,7 +63,7 @@ const OPERATOR: &[Permission] = &[
     ),
     rule("Their status, by server-side apply.", GROUP, &["jsonwebkeysets/status"], &["patch"]),
     rule(
-        "Targets name their resource as an owner that waits for them; some clusters ask for this permission on the owner's finalizers.",
+        "Targets name their resource as an owner that waits for them; some clusters require this permission on the owner's finalizers.",
         GROUP,
         &["jsonwebkeysets/finalizers"],
         &["update"],
@@ -95,8 +95,8 @@ const OPERATOR: &[Permission] = &[
 
 /// What the operator may do in its own namespace.
 const LEASE: &[Permission] = &[
-    rule("The Lease that one of several operators holds: to create it, which cannot be limited by name.", LEASES, &["leases"], &["create"]),
-    Permission { names: Names::Lease, ..rule("And to renew it.", LEASES, &["leases"], &["get", "update"]) },
+    rule("To create the Lease that one of several operators holds; create cannot be limited by name.", LEASES, &["leases"], &["create"]),
+    Permission { names: Names::Lease, ..rule("To renew the Lease.", LEASES, &["leases"], &["get", "update"]) },
 ];
 
 /// What it may do there besides, when it watches a list of other namespaces.
@@ -112,7 +112,7 @@ const VIEW: &[Permission] = &[rule("To see the resources, their status included.
 
 /// What people may do who may work in a namespace.
 const EDIT: &[Permission] = &[rule(
-    "To ask for key sets. Never their status, which is the operator's word, and never an AdminApi, which says who may reach what.",
+    "To request key sets. Never their status, which only the operator writes, and never an AdminApi, which says who may reach what.",
     GROUP,
     &["jsonwebkeysets"],
     &["create", "update", "patch", "delete", "deletecollection"],

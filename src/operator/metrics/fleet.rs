@@ -144,17 +144,17 @@ impl Collector for Fleet {
         }
         let seconds = Some(&Unit::Seconds);
         gauges(&mut encoder, "json_web_key_sets", "JsonWebKeySets, by condition, its status and its reason", None, &figures.sets)?;
-        gauges(&mut encoder, "keys", "Keys that the operator looks after, by where they are in their life", None, &figures.keys)?;
-        gauges(&mut encoder, "admin_api_ready", "Whether each admin API can be used, with the reason", None, &figures.admin_apis)?;
-        gauges(&mut encoder, "admin_api_breaker", "Whether calls are let through: 1 for the state it is in", None, &figures.breakers)?;
+        gauges(&mut encoder, "keys", "Keys in the status of JsonWebKeySets, by state", None, &figures.keys)?;
+        gauges(&mut encoder, "admin_api_ready", "1 if the admin API can be used, else 0, with the reason", None, &figures.admin_apis)?;
+        gauges(&mut encoder, "admin_api_breaker", "State of the circuit breaker: 1 for the current one, else 0", None, &figures.breakers)?;
         let help = "JsonWebKeySets whose next rotation is more than 15 minutes late";
         encoder.encode_descriptor("overdue_rotations", help, None, MetricType::Gauge)?.encode_gauge(&figures.overdue)?;
         if self.for_each_resource {
-            let help = "Whether each JsonWebKeySet is as planned, remotely and in its targets";
+            let help = "1 if the JsonWebKeySet is as planned, remotely and in its targets, else 0";
             gauges(&mut encoder, "json_web_key_set_ready", help, None, &figures.ready)?;
             let help = "How long the key that signs has been active, for each JsonWebKeySet";
             gauges(&mut encoder, "signer_age", help, seconds, &figures.signer_age)?;
-            let help = "How long until the next key shall sign, for each JsonWebKeySet that rotates; negative if it is late";
+            let help = "How long until the next key is due to sign, for each JsonWebKeySet that rotates; negative if it is late";
             gauges(&mut encoder, "next_rotation", help, seconds, &figures.next_rotation)?;
         }
         Ok(())

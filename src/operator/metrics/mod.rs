@@ -152,22 +152,22 @@ impl Metrics {
         let mut registry = Registry::with_prefix("jwk_operator");
         let version = Info::new(vec![("version", env!("CARGO_PKG_VERSION"))]);
         registry.register("build", "The version of this build", version);
-        registry.register("leader", "Whether this process works: 1, or stands by: 0", metrics.leader.clone());
-        registry.register("reconciles", "Reconciles that ended, by kind and how they ended", metrics.reconciles.clone());
+        registry.register("leader", "1 if this process works, 0 if it stands by", metrics.leader.clone());
+        registry.register("reconciles", "Reconciles that ended, by kind and ending", metrics.reconciles.clone());
         let seconds = || Unit::Seconds;
         let help = "How long reconciles took, by kind";
         registry.register_with_unit("reconcile_duration", help, seconds(), metrics.reconcile_durations.clone());
         let help = "How long a JsonWebKeySet waited from its change to its reconcile";
         registry.register_with_unit("queue_delay", help, seconds(), metrics.queue_delays.clone());
-        let help = "Calls of the admin API, by operation and HTTP status; none: no answer";
+        let help = "Calls to the admin API, by operation and HTTP status; the status none means no answer";
         registry.register("admin_api_calls", help, metrics.calls.clone());
-        let help = "How long calls of the admin API took, by operation, their wait included";
+        let help = "How long calls to the admin API took, by operation, including their wait";
         registry.register_with_unit("admin_api_call_duration", help, seconds(), metrics.call_durations.clone());
-        let help = "How long calls waited for their turn under the limits of the AdminApi";
+        let help = "How long calls waited because of the limits of the AdminApi";
         registry.register_with_unit("admin_api_wait", help, seconds(), metrics.call_waits.clone());
         registry.register(
             "actions",
-            "What was done to sets, by the reason of the event: DriftRepaired, KeyGenerated, …",
+            "Actions on sets, by the reason of the event: DriftRepaired, KeyGenerated, …",
             metrics.actions.clone(),
         );
         let help = "Targets that could not be written, by the reason of the condition";

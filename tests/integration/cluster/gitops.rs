@@ -113,7 +113,7 @@ async fn each_stage_of_a_set_and_of_an_admin_api_is_judged_as_what_it_is() {
     until_admin_api_says(&playground, "default", "InUse").await;
     assert_eq!(judge(&stored(&apis, "default").await), LEAVING);
 
-    // An AdminApi that somebody has to mend.
+    // An AdminApi that somebody must fix.
     let auth = json!({ "bearerToken": { "secretRef": { "name": "token", "key": "token" } } });
     let spec = json!({ "url": playground.emulator.url(), "auth": auth, "access": [] });
     let object = json!({ "apiVersion": "jwk-operator.dev/v1alpha1", "kind": "AdminApi", "metadata": { "name": "locked" }, "spec": spec });

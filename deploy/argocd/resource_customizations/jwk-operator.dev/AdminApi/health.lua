@@ -14,7 +14,7 @@ for i = 1, #(status.conditions or {}) do
   end
 end
 
--- The first that holds decides. The server is asked again and again while Reconciling is true; while Stalled is, somebody has to mend
+-- The first that holds decides. The server is asked again and again while Reconciling is true; while Stalled is, somebody must fix
 -- something.
 local rules = {
   { type = "Stalled", holds = "True", health = "Degraded" },
