@@ -1,4 +1,4 @@
-//! jwk-operator keeps the JSON Web Key Sets of Ory Hydra as `JsonWebKeySet` resources describe them.
+//! jwk-operator makes the JSON Web Key Sets of Ory Hydra match `JsonWebKeySet` resources.
 //!
 //! The rooms of this crate and what each may use are described in ARCHITECTURE.md.
 
