@@ -47,7 +47,7 @@ macro_rules! reasons {
             /// Every reason there is.
             pub const ALL: &'static [Reason] = &[$(Reason::$name,)*];
 
-            /// The reason as it stands in conditions and events.
+            /// The reason as it is written in conditions and events.
             pub fn as_str(self) -> &'static str {
                 match self { $(Self::$name => stringify!($name),)* }
             }

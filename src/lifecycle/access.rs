@@ -119,7 +119,7 @@ fn shared_patterns<'rules>(rule: &'rules AccessRule, other: &'rules AccessRule) 
     })
 }
 
-/// The namespaces that a rule may stand for.
+/// The namespaces that a rule may apply to.
 enum Candidates {
     /// These.
     Named(Vec<String>),

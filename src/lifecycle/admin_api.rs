@@ -19,7 +19,7 @@ pub fn is_user(resource: &JsonWebKeySet, admin_api: &str) -> bool {
     claim::admin_api_name(resource) == admin_api && !is_gone
 }
 
-/// The finalizers that an AdminApi shall have while so many resources use it; `None` if it has them.
+/// The finalizers that an AdminApi must have while so many resources use it; `None` if it has them.
 ///
 /// One that is being deleted can get none any more: Kubernetes refuses it.
 pub fn finalizers(admin_api: &AdminApi, users: usize) -> Option<Vec<String>> {

@@ -21,8 +21,8 @@ pub(super) fn holds_outdated_time(stored: &Record, record: &Record) -> bool {
     })
 }
 
-/// Whether a target is about to show a key of somebody else that the status does not hold yet: after a crash nothing would tell it from one
-/// that was put into the target.
+/// Whether a target is about to show a key of somebody else that the status does not hold yet: after a crash nothing would distinguish it from
+/// one that was put into the target.
 pub(super) fn shows_unstored(stored: &Record, record: &Record, step: &Step) -> bool {
     let Step::Target(TargetStep::Write { content, .. }) = step else { return false };
     let is_new = |kid: &String| {

@@ -25,9 +25,9 @@ pub(super) struct Candidate<'key> {
     pub(super) activation: Step,
     /// Whether it is announced to verifiers before it signs.
     pub(super) is_announced: bool,
-    /// Whether no private key is left in the set and this one shall fill the gap now.
+    /// Whether no private key is left in the set and this one must fill the gap now.
     pub(super) is_emergency: bool,
-    /// When it shall sign at the earliest; `None`: as soon as it may.
+    /// When it may sign at the earliest; `None`: as soon as it may.
     pub(super) not_before: Option<Timestamp>,
     /// Whether nobody asks for it any more: it waits where it is.
     pub(super) is_held_back: bool,
@@ -136,7 +136,7 @@ impl Assessor<'_> {
         self.troubles.push(Trouble { reason: Reason::RotationBlocked, message, severity: Severity::Waiting, publication: false });
     }
 
-    /// Notes when a key shall sign, for the status.
+    /// Notes when a key is due to sign, for the status.
     pub(super) fn note_rotation(&mut self, moment: Option<Timestamp>) {
         if let Some(moment) = moment {
             self.next_rotation = Some(self.next_rotation.map_or(moment, |next| next.min(moment)));

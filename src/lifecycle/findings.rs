@@ -29,7 +29,7 @@ pub enum Severity {
     Notice,
     /// The operator continues by itself.
     Waiting,
-    /// Somebody has to act before it can go on.
+    /// Somebody has to act before the operator can continue.
     Stalled,
 }
 

@@ -60,11 +60,11 @@ pub struct Assessment {
     pub published: BTreeMap<String, PublicJwk>,
     /// What is due, first things first.
     pub steps: Vec<Step>,
-    /// What stands in the way.
+    /// What blocks it.
     pub troubles: Vec<Trouble>,
     /// When the next thing falls due by itself.
     pub due: Option<Timestamp>,
-    /// When the next key shall sign.
+    /// When the next key is due to sign.
     pub next_rotation: Option<Timestamp>,
     /// Where Hydra or verifiers are known to misbehave with what the spec asks for.
     pub limitations: Vec<String>,
@@ -199,7 +199,7 @@ pub fn assess(desired: &Desired, seen: &Observed, now: Timestamp) -> Assessment 
 }
 
 impl Assessor<'_> {
-    /// Keeps of a full look only what an observer may do: tell that the set differs, and publish what is there, together with what was the
+    /// Keeps of a full look only what an observer may do: report that the set differs, and publish what is there, together with what was the
     /// operator's own before it was made an observer. `recognised` is the record of what is there.
     fn only_observe(&mut self, recognised: Record) {
         let due = self.steps.len();
@@ -258,7 +258,7 @@ impl Assessor<'_> {
         public
     }
 
-    /// The private keys of the set that may be exported where it is granted, as they stand there: the signer first. What somebody else put
+    /// The private keys of the set that may be exported where it is granted, in the order of the set: the signer first. What somebody else put
     /// under an own kid is none of them.
     fn exported(&self) -> Vec<&Jwk> {
         let leaves = |kid: &str| self.replaced.contains(kid) || self.expired.contains(kid) || self.desired.revoked.contains(kid);
@@ -316,7 +316,7 @@ pub fn next(desired: &Desired, seen: &Observed, now: Timestamp) -> Option<Step> 
     Some(guarded(seen, step, now))
 }
 
-/// The next write of a target, when a remote step has failed and the others shall not wait for it.
+/// The next write of a target, when a remote step has failed and the others must not wait for it.
 pub fn next_publication(desired: &Desired, seen: &Observed, now: Timestamp) -> Option<Step> {
     if desired.deleting {
         return None;

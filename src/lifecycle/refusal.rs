@@ -1,4 +1,4 @@
-//! Keys that the admin API refuses. A refusal is a finding about one key: the others go on without it.
+//! Keys that the admin API refuses. A refusal is a finding about one key: the others continue without it.
 
 use super::{
     desired::{Entry, Source},

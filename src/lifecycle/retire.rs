@@ -10,8 +10,8 @@ use crate::api::{KeyState, Reason, UnmanagedKeys};
 use crate::jwk::{Jwk, PublicJwk};
 
 impl Assessor<'_> {
-    /// The kid that shall sign, once its key is there. Until then what signs goes on, unless somebody else put it under an own kid: then the
-    /// first other entry that can sign does so.
+    /// The kid of the intended signer, once its key is there. Until then what signs continues, unless somebody else put it under an own kid:
+    /// then the first other entry that can sign does so.
     fn intended_signer(&self) -> Option<&str> {
         let named = self.desired.signer.as_ref().and_then(|name| self.active.get(name)).map(String::as_str);
         named.filter(|kid| !self.is_unfit(kid)).or_else(|| {
@@ -38,7 +38,7 @@ impl Assessor<'_> {
         self.replaced.contains(kid) && front.is_some_and(|front| !self.replaced.contains(front) && !self.desired.revoked.contains(front))
     }
 
-    /// Puts the intended signer in front if another private key stands there: Hydra signs with the first.
+    /// Puts the intended signer first if another private key is: Hydra signs with the first.
     pub(super) fn restore_signer(&mut self) {
         let Some(wanted) = self.intended_signer() else { return };
         if self.seen.signer() == Some(wanted) {
@@ -51,7 +51,7 @@ impl Assessor<'_> {
 
     /// Takes the private half out of the set for every key that serves no entry, and removes what retired long enough ago.
     pub(super) fn retire(&mut self) {
-        // While the entry that shall sign has no key yet, whatever serves another entry signs in its place.
+        // While the entry of the signer has no key yet, whatever serves another entry signs in its place.
         let signer_is_in_front = match self.intended_signer() {
             Some(wanted) => self.seen.signer() == Some(wanted),
             None => self.seen.signer().is_some_and(|front| self.active.values().any(|kid| kid == front)),

@@ -14,7 +14,7 @@ pub(super) struct Serving {
 }
 
 impl Assessor<'_> {
-    /// When the successor of `serving` shall sign, if one is due at all: as the interval says, or as somebody asks.
+    /// When the successor of `serving` is due to sign, if one is due at all: as the interval says, or as somebody asks.
     pub(super) fn due(&self, entry: &Entry, serving: &Serving) -> Option<Timestamp> {
         let by_interval = entry.timing.interval.and_then(|interval| self.due_by_interval(interval, serving));
         by_interval.into_iter().chain(self.asked(serving)).min()
@@ -103,7 +103,7 @@ impl Assessor<'_> {
         })
     }
 
-    /// Whether `moment`, which a clock of this operator told, is surely later than the last request that was not answered. A clock may have been
+    /// Whether `moment`, read from a clock of this operator, is surely later than the last request that was not answered. A clock may have been
     /// set back since, by as much as it may be wrong unnoticed.
     fn is_surely_since_answered(&self, moment: Timestamp) -> bool {
         let surely = self.seen.answered_since.saturating_add(CLOCK_TOLERANCE * 2).unwrap_or(Timestamp::MAX);

@@ -25,7 +25,7 @@ const LISTED_KIDS: usize = 64;
 pub enum Outcome {
     /// Every step that is due now was taken.
     Done,
-    /// The pass goes on: this status is stored ahead of a step.
+    /// The pass continues: this status is stored ahead of a step.
     Underway,
     /// A look or a step failed.
     Failed(Failure),

@@ -29,7 +29,7 @@ impl Default for Timing {
     }
 }
 
-/// Asked for on the resource: generated keys shall be replaced at a time.
+/// Asked for on the resource: generated keys are to be replaced at a time.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RotateAt {
     /// The annotation as it was written.
@@ -93,4 +93,16 @@ fn text(duration: Duration) -> String {
     let parts = [(seconds / 3600, "h"), (seconds / 60 % 60, "m"), (seconds % 60, "s"), (u64::from(duration.subsec_millis()), "ms")];
     let written: Vec<_> = parts.iter().filter(|(count, _)| *count > 0).map(|(count, unit)| format!("{count}{unit}")).collect();
     if written.is_empty() { "0s".to_owned() } else { written.concat() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_duration_reads_as_people_write_it() {
+        for (milliseconds, written) in [(0, "0s"), (1_500, "1s500ms"), (600_000, "10m"), (5_400_000, "1h30m"), (2_592_000_000, "720h")] {
+            assert_eq!(text(Duration::from_millis(milliseconds)), written);
+        }
+    }
 }

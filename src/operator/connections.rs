@@ -146,7 +146,7 @@ impl Connections {
         timeouts.fold(DEFAULT_GENERATION_TIMEOUT, Duration::max)
     }
 
-    /// Stores what an AdminApi's reconcile found, and tells the sets if it makes a difference for them.
+    /// Stores what an AdminApi's reconcile found, and wakes the sets if it makes a difference for them.
     pub(super) fn set(&self, name: &str, generation: Option<i64>, state: State, answers: bool) {
         let mut all = self.lock();
         let Some(known) = all.get_mut(name) else { return };

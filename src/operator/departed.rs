@@ -72,7 +72,7 @@ impl Departed {
     }
 
     /// Notices a resource of this operator whose last state was held, and not being deleted. The last state of one that was deleted in order,
-    /// by this operator or by somebody who took its finalizer away, still has the finalizer: that one was let go.
+    /// by this operator or by somebody who took its finalizer away, still has the finalizer: that one was released.
     pub(super) fn note(&self, seen: &watch::Seen<DeserializeGuard<JsonWebKeySet>>, cx: &Context) {
         let (resource, is_certain) = match seen {
             watch::Seen::Event(watcher::Event::Delete(resource)) => (resource, true),

@@ -74,7 +74,7 @@ pub struct LostLease {
     holder: String,
 }
 
-/// How the one before let go of the Lease.
+/// How the holder before released the Lease.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Predecessor {
     /// It gave the Lease back when everything that it had sent was answered.
@@ -113,7 +113,7 @@ impl Election {
         }
     }
 
-    /// What tells the rest of the process whether it may write.
+    /// What shows the rest of the process whether it may write.
     pub(super) fn leadership(&self) -> Leadership {
         self.leadership.clone()
     }

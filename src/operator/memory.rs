@@ -140,7 +140,7 @@ impl Memory {
         self.update(uid, |remembered| remembered.sources.insert(entry.to_owned(), known));
     }
 
-    /// Whether this version of a target is the one that is remembered, so that its watch event tells nothing new.
+    /// Whether this version of a target is the one that is remembered, so that its watch event is nothing new.
     pub(super) fn knows_target(&self, owner_uid: &str, target_uid: &str, resource_version: &str) -> bool {
         let resources = self.lock();
         let targets = resources.get(owner_uid).into_iter().flat_map(|remembered| &remembered.targets);
@@ -185,7 +185,7 @@ impl Memory {
         });
     }
 
-    /// A pass begins, and answers everything that happened before. Answers what [`comes_to_rest`](Self::comes_to_rest) has to be told.
+    /// A pass begins, and answers everything that happened before. Answers what [`comes_to_rest`](Self::comes_to_rest) needs.
     pub(super) fn begins(&self, uid: &str) -> u64 {
         let begun = self.update(uid, |remembered| {
             remembered.rest = None;

@@ -93,7 +93,7 @@ impl Pass<'_> {
         self.reserved.as_ref().unwrap_or(&self.connection.client)
     }
 
-    /// Refuses to go on when another process may have taken over.
+    /// Refuses to continue when another process may have taken over.
     pub(super) fn require_leadership(&self) -> Result<(), PassError> {
         current::require_leadership(&self.resource, self.cx)
     }

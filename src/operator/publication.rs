@@ -72,8 +72,8 @@ pub(super) async fn keep(resource: &mut Arc<JsonWebKeySet>, wanted: &Wanted, cx:
     (local, failure.or(published.err()))
 }
 
-/// Keeps the targets of a resource up to date while its admin API is known not to answer: they must not wait for a turn there. What stands in
-/// the way is reported by the pass.
+/// Keeps the targets of a resource up to date while its admin API is known not to answer: they must not wait for a turn there. What
+/// blocks them is reported by the pass.
 pub(super) async fn while_unanswered(watched: &Watched, cx: &Context) {
     let Ok(resource) = &watched.0 else { return };
     let admin_api = claim::admin_api_name(resource);

@@ -101,7 +101,7 @@ async fn work(guard: &Watched, admitted: Option<Admission>, cx: &Context) -> Act
     cx.metrics.reconciled(Kind::JsonWebKeySet, Ending::of(&result), started.elapsed());
     match result {
         Ok(Ok(action)) => action,
-        // It was deleted meanwhile: there is nobody to tell.
+        // It was deleted meanwhile: there is no status to write.
         Ok(Err(error)) if error.kubernetes_code() == Some(404) => Action::requeue(OVERTAKEN),
         Ok(Err(error)) => {
             if let Some(times) = cx.memory.goes_wrong(&uid, Wrong::Reconcile) {
@@ -182,7 +182,7 @@ pub(super) async fn reconcile_resource(
         Some(Ok(connection)) if !connection.basis.is_of(admin_api) => return Ok(Action::requeue(OVERTAKEN)),
         Some(Ok(connection)) => connection,
         Some(Err(unconnected)) => return wait_for_admin_api(resource, &surroundings, unconnected, cx).await,
-        // The AdminApi's own reconcile is about to run, and tells when it is done.
+        // The AdminApi's own reconcile is about to run, and wakes the sets when it is done.
         None => return Ok(Action::requeue(Duration::from_secs(5))),
     };
     span::is_about(&desired.set);
@@ -286,7 +286,7 @@ async fn refuse(
     Ok(rest(&resource, wishes, after, cx))
 }
 
-/// Reports that the AdminApi cannot be used. It tells when it can. What was published stays up to date meanwhile.
+/// Reports that the AdminApi cannot be used. The AdminApi wakes its sets when it can. What was published stays up to date meanwhile.
 async fn wait_for_admin_api(
     mut resource: Arc<JsonWebKeySet>,
     surroundings: &Surroundings,
@@ -308,7 +308,7 @@ async fn wait_for_admin_api(
     Ok(rest(&resource, wishes, until_next_look(next_step(&resource, now), pause, now), cx))
 }
 
-/// A look at all targets begins: it answers every edit before. Answers what [`rest`] has to be told.
+/// A look at all targets begins: it answers every edit before. Answers what [`rest`] needs.
 fn begin(resource: &JsonWebKeySet, cx: &Context) -> u64 {
     let uid = resource.uid().unwrap_or_default();
     cx.memory.edits(&uid, |edits| edits.close(Instant::now()));

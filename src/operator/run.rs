@@ -57,7 +57,7 @@ const UNLIMITED: u16 = 0;
 /// How many resources that are gone are cleaned up after at once. Each holds a turn at its AdminApi only while it is worked on.
 const CLEANUPS: usize = 256;
 
-/// What the operator is told when it starts.
+/// The settings of the operator.
 #[derive(Clone, Debug, Default)]
 pub struct Settings {
     /// The namespaces whose resources it works on; empty for all. What other namespaces hold is neither seen nor counted: not as the owner of
@@ -329,7 +329,7 @@ fn note_admin_api(event: &Event<DeserializeGuard<AdminApi>>, cx: &Context) {
     }
 }
 
-/// Logs what stops a watch or a queue; both go on by themselves. An object that is gone by the time it is worked on is no trouble.
+/// Logs what stops a watch or a queue; both continue by themselves. An object that is gone by the time it is worked on is no trouble.
 fn tell<T, E: std::error::Error>() -> impl FnMut(Result<T, ControllerError<E, watcher::Error>>) -> future::Ready<()> {
     let mut trouble = Repeated::default();
     move |result| {

@@ -62,7 +62,7 @@ pub fn read_signing(document: &[u8], chain: Option<&[u8]>, wanted: Wanted<'_>) -
     Ok(finished)
 }
 
-/// The key of a document as it stands there, with its chain.
+/// The key of a document as it is written there, with its chain.
 fn found(document: &[u8], chain: Option<&[u8]>, wanted: Wanted<'_>) -> Result<Jwk, ImportError> {
     for bytes in [Some(document), chain].into_iter().flatten() {
         if bytes.len() > MOST_BYTES {

@@ -17,7 +17,7 @@ use crate::{
     },
 };
 
-/// What verifiers shall find in the targets.
+/// What verifiers are to find in the targets.
 pub(in crate::lifecycle) struct Shown<'keys> {
     /// The public halves, by kid.
     pub(in crate::lifecycle) public: BTreeMap<String, PublicJwk>,
@@ -153,7 +153,7 @@ impl Look<'_> {
         }
     }
 
-    /// What a target that the spec names shall hold; `None` if that is not known while the remote set cannot be read.
+    /// What a target that the spec names must hold; `None` if that is not known while the remote set cannot be read.
     fn content(&self, target: &Target) -> Option<TargetContent> {
         let public = self.public_in(&target.id);
         match (target.private, &self.shown.source) {
@@ -163,7 +163,7 @@ impl Look<'_> {
         }
     }
 
-    /// What a target of public halves that the spec does not name shall hold until it goes; `None` if it does.
+    /// What a target of public halves that the spec does not name must hold until it is removed; `None` if it does.
     fn continued(&self, id: &TargetId, held: &HeldTarget) -> Option<TargetContent> {
         let public = self.public_in(id);
         let mut content = held.content.own_part();
@@ -173,7 +173,7 @@ impl Look<'_> {
         is_needed.then_some(content)
     }
 
-    /// The public halves that one target shall hold.
+    /// The public halves that one target must hold.
     fn public_in(&self, id: &TargetId) -> BTreeMap<String, PublicJwk> {
         let mut public = self.shown.public.clone();
         if let (Source::Record { over }, Some(held)) = (&self.shown.source, self.local.held(id)) {
