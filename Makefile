@@ -2,7 +2,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo up down test bench bench-churn lint control-plane crds rbac render image-root
+.PHONY: help demo up down check test bench bench-churn lint control-plane crds rbac render image-root
 
 help: ## List the commands.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -18,6 +18,14 @@ down: ## End the playground.
 
 control-plane: ## Find or build kube-apiserver, kube-controller-manager, etcd and kubectl; print their folder.
 	@tests/control-plane/build
+
+# As many histories as fit into a minute or two; `make test` runs ten thousand.
+check: export HISTORIES ?= 1000
+check: ## Check format and lints, and run the tests that need no control plane: what to do before each commit.
+	@cargo fmt --check
+	@cargo clippy --locked --all-targets -- -D warnings
+	@cargo test --locked --lib --bins
+	@cargo test --locked --test integration -- --skip cluster:: --skip gitops::
 
 test: ## Run every test.
 	@tests/control-plane/build >/dev/null
