@@ -128,7 +128,7 @@ async fn reconcile_guarded(guard: &DeserializeGuard<AdminApi>, cx: &Context) -> 
 
 /// How many resources use an AdminApi.
 fn users(name: &str, cx: &Context) -> usize {
-    cx.sets.state_filter(|set| uses(set, name, cx)).len()
+    cx.stores.sets.state_filter(|set| uses(set, name, cx)).len()
 }
 
 /// Whether a resource uses an AdminApi. One that cannot be read uses what it used.
@@ -141,10 +141,10 @@ fn uses(set: &DeserializeGuard<JsonWebKeySet>, name: &str, cx: &Context) -> bool
 
 /// Whether an AdminApi has to be looked at because a resource that uses it came or went: for its finalizer, or the number that it reports.
 pub(super) fn is_affected(name: &str, is_gone: bool, cx: &Context) -> bool {
-    let found = cx.admin_apis.get(&ObjectRef::<DeserializeGuard<AdminApi>>::new(name)).filter(|_| cx.sees_all_namespaces);
+    let found = cx.stores.admin_apis.get(&ObjectRef::<DeserializeGuard<AdminApi>>::new(name)).filter(|_| cx.sees_all_namespaces);
     found.is_some_and(|guard| {
         guard.0.as_ref().is_ok_and(|admin_api| {
-            let is_used = || !is_gone || cx.sets.find(|set| uses(set, name, cx)).is_some();
+            let is_used = || !is_gone || cx.stores.sets.find(|set| uses(set, name, cx)).is_some();
             (is_gone && admin_api.metadata.deletion_timestamp.is_some())
                 || lifecycle::finalizers(admin_api, usize::from(is_used())).is_some()
         })

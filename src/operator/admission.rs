@@ -74,7 +74,7 @@ pub(super) fn to_prepare(asking: &Asking) -> Asking {
 
 /// The resource as it is watched now; `None` if it is gone.
 pub(super) fn latest(resource: &Watched, cx: &Context) -> Option<Arc<Watched>> {
-    cx.sets.get(&ObjectRef::from_obj(resource)).filter(|latest| latest.uid() == resource.uid())
+    cx.stores.sets.get(&ObjectRef::from_obj(resource)).filter(|latest| latest.uid() == resource.uid())
 }
 
 /// What a resource asks for; `None` if its AdminApi has no connection.

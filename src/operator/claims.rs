@@ -24,7 +24,7 @@ impl Surroundings {
     /// Those of a resource, as they are watched.
     pub(super) fn of(resource: &JsonWebKeySet, cx: &Context) -> Self {
         Self {
-            admin_api: cx.admin_apis.get(&ObjectRef::<DeserializeGuard<AdminApi>>::new(claim::admin_api_name(resource))),
+            admin_api: cx.stores.admin_apis.get(&ObjectRef::<DeserializeGuard<AdminApi>>::new(claim::admin_api_name(resource))),
             labels: cx.labels(&resource.namespace().unwrap_or_default()),
         }
     }
@@ -59,7 +59,7 @@ impl Surroundings {
 pub(super) fn conflict(resource: &JsonWebKeySet, surroundings: &Surroundings, cx: &Context) -> Option<Refusal> {
     let claimant = surroundings.claimant(resource)?;
     let set = claimant.set();
-    let others = cx.set_index.could_name(&set, &cx.sets);
+    let others = cx.set_index.could_name(&set, &cx.stores.sets);
     let owners = others.iter().filter(|other| is_owner(&claimant, &set, other, cx)).filter_map(|owner| readable(owner, cx));
     let departed = cx.departed.open().into_iter().filter(|other| owns(&claimant, &set, other, cx));
     let owners = owners.chain(departed.map(|departed| departed.as_ref().clone()));
@@ -102,6 +102,6 @@ pub(super) fn rivals(gone: &JsonWebKeySet, cx: &Context) -> Vec<Arc<DeserializeG
         let surroundings = Surroundings::of(other, cx);
         surroundings.claimant(other).is_some_and(|other| claim::claims_same_set(&claimant, &other))
     };
-    let others = cx.set_index.could_name(&set, &cx.sets).into_iter();
+    let others = cx.set_index.could_name(&set, &cx.stores.sets).into_iter();
     others.filter(|other| other.0.as_ref().is_ok_and(is_rival)).collect()
 }

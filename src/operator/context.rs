@@ -3,32 +3,28 @@
 use std::time::Instant;
 
 use jiff::Timestamp;
-use k8s_openapi::api::core::v1::{ConfigMap, Namespace, Secret};
-use kube::{
-    Client,
-    core::{DeserializeGuard, PartialObjectMeta},
-    runtime::reflector::{ObjectRef, Store},
-};
+use k8s_openapi::api::core::v1::{ConfigMap, Secret};
+use kube::{Client, core::PartialObjectMeta, runtime::reflector::ObjectRef};
 
 use super::{
+    admission::Watched,
     changes::Changes,
     connections::Connections,
     departed::Departed,
     index::{Controller, Index, SetTerm},
-    lease::Leadership,
+    lease::{Leadership, Predecessor},
     locks::Locks,
     memory::Memory,
     metrics::Metrics,
+    run::Settings,
     shard::Shard,
+    stores::Stores,
     turns::Turns,
     waiting::Waiting,
+    wakes::{Senders, Signals},
     writes::Writes,
 };
-use crate::{
-    api::{AdminApi, JsonWebKeySet},
-    lifecycle::access::Labels,
-    serve::Readiness,
-};
+use crate::{lifecycle::access::Labels, serve::Readiness};
 
 /// What every reconcile shares.
 pub(super) struct Context {
@@ -46,17 +42,13 @@ pub(super) struct Context {
     pub(super) uses_environment_proxy: bool,
     /// Whether everything that is watched was listed.
     pub(super) readiness: Readiness,
-    pub(super) sets: Store<DeserializeGuard<JsonWebKeySet>>,
-    pub(super) set_index: Index<DeserializeGuard<JsonWebKeySet>, SetTerm>,
-    pub(super) admin_apis: Store<DeserializeGuard<AdminApi>>,
-    pub(super) config_maps: Store<PartialObjectMeta<ConfigMap>>,
+    /// What is watched, as it was last seen.
+    pub(super) stores: Stores,
+    pub(super) set_index: Index<Watched, SetTerm>,
     pub(super) config_map_index: Index<PartialObjectMeta<ConfigMap>, Controller>,
-    pub(super) secrets: Store<PartialObjectMeta<Secret>>,
     pub(super) secret_index: Index<PartialObjectMeta<Secret>, Controller>,
-    /// The Secrets that may be imported from, as far as the operator may watch them.
-    pub(super) imports: Store<PartialObjectMeta<Secret>>,
-    /// The namespaces, for their labels.
-    pub(super) namespaces: Store<PartialObjectMeta<Namespace>>,
+    /// What the watches find out for others.
+    pub(super) signals: Signals,
     pub(super) departed: Departed,
     pub(super) connections: Connections,
     /// The turns of passes.
@@ -76,6 +68,44 @@ pub(super) struct Context {
 }
 
 impl Context {
+    /// What the reconciles of a process share that has just started. `leadership` comes with how the process before it ended.
+    pub(super) fn new(
+        client: Client,
+        settings: Settings,
+        stores: Stores,
+        senders: Senders,
+        metrics: Metrics,
+        (leadership, predecessor): (Leadership, Predecessor),
+        readiness: Readiness,
+    ) -> Self {
+        Self {
+            client,
+            metrics,
+            leadership,
+            predecessor_was_done: predecessor == Predecessor::WasDone,
+            sees_all_namespaces: settings.watched_namespaces.is_empty(),
+            shard: settings.shard,
+            uses_environment_proxy: settings.uses_environment_proxy,
+            readiness,
+            stores,
+            set_index: Index::of_sets(),
+            config_map_index: Index::of_targets(),
+            secret_index: Index::of_targets(),
+            signals: senders.watched,
+            departed: Departed::new(senders.departed),
+            connections: Connections::new(senders.connected, senders.suspected),
+            passes: Turns::default(),
+            preparations: Turns::default(),
+            generations: Turns::default(),
+            waiting: Waiting::new(senders.admitted),
+            changes: Changes::default(),
+            locks: Locks::default(),
+            memory: Memory::default(),
+            writes: Writes::default(),
+            started: Instant::now(),
+        }
+    }
+
     /// Whether this operator works on a resource with these labels.
     pub(super) fn is_ours(&self, labels: &Labels) -> bool {
         self.shard.as_ref().is_none_or(|shard| shard.holds(labels))
@@ -83,7 +113,7 @@ impl Context {
 
     /// The labels of a namespace; `None` while it was not seen yet.
     pub(super) fn labels(&self, namespace: &str) -> Option<Labels> {
-        let found = self.namespaces.get(&ObjectRef::new(namespace))?;
+        let found = self.stores.namespaces.get(&ObjectRef::new(namespace))?;
         Some(found.metadata.labels.clone().unwrap_or_default())
     }
 }

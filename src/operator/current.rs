@@ -32,7 +32,7 @@ pub(super) async fn resource(cached: &JsonWebKeySet, cx: &Context) -> Result<Opt
 pub(super) fn require_leadership(resource: &JsonWebKeySet, cx: &Context) -> Result<(), PassError> {
     let watched = || {
         let namespace = resource.namespace().unwrap_or_default();
-        cx.sets.get(&ObjectRef::<DeserializeGuard<JsonWebKeySet>>::new(&resource.name_any()).within(&namespace))
+        cx.stores.sets.get(&ObjectRef::<DeserializeGuard<JsonWebKeySet>>::new(&resource.name_any()).within(&namespace))
     };
     let is_ours = cx.shard.is_none() || watched().is_none_or(|latest| cx.is_ours(latest.labels()));
     if cx.leadership.may_write() && is_ours { Ok(()) } else { Err(PassError::KeepLeading) }

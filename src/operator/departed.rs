@@ -197,6 +197,7 @@ async fn clean_up(resource: Arc<JsonWebKeySet>, shutdown: impl Future<Output = (
     cx.departed.forget(&uid);
     // It is still there if it is only not watched any more, and may be watched again by now.
     let watched = cx
+        .stores
         .sets
         .get(&ObjectRef::<DeserializeGuard<JsonWebKeySet>>::new(&resource.name_any()).within(&resource.namespace().unwrap_or_default()));
     if watched.is_none_or(|watched| watched.uid().as_deref() != Some(&uid)) {

@@ -60,7 +60,7 @@ pub(super) fn state_of(key: &Jwk) -> SourceState {
 
 /// The version of a Secret that carries the label, if the operator may watch it.
 fn watched_version(desired: &Desired, import: &Import, cx: &Context) -> Option<String> {
-    let found = cx.imports.get(&ObjectRef::new(&import.secret_ref.name).within(&desired.namespace))?;
+    let found = cx.stores.imports.get(&ObjectRef::new(&import.secret_ref.name).within(&desired.namespace))?;
     found.metadata.resource_version.clone()
 }
 

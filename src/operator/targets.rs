@@ -110,8 +110,8 @@ impl TargetObject for Secret {
 /// What is where the target should be.
 pub(super) async fn observe(resource: &JsonWebKeySet, id: &TargetId, cx: &Context) -> Result<TargetState, PassError> {
     let state = match id.kind {
-        TargetKind::ConfigMap => observe_kind::<ConfigMap>(&cx.config_maps, resource, id, cx).await,
-        TargetKind::Secret => observe_kind::<Secret>(&cx.secrets, resource, id, cx).await,
+        TargetKind::ConfigMap => observe_kind::<ConfigMap>(&cx.stores.config_maps, resource, id, cx).await,
+        TargetKind::Secret => observe_kind::<Secret>(&cx.stores.secrets, resource, id, cx).await,
     };
     state.map_err(|source| PassError::ReadTarget { id: id.clone(), source: Box::new(source) })
 }
@@ -122,8 +122,8 @@ pub(super) fn owned(resource: &JsonWebKeySet, cx: &Context) -> Vec<TargetId> {
     let uid = resource.uid().unwrap_or_default();
     cx.memory.targets(&uid).unwrap_or_else(|| {
         let owner = Controller::of(&uid);
-        let config_maps = watched(&cx.config_map_index.all(&owner, &cx.config_maps), TargetKind::ConfigMap, &uid);
-        config_maps.into_iter().chain(watched(&cx.secret_index.all(&owner, &cx.secrets), TargetKind::Secret, &uid)).collect()
+        let config_maps = watched(&cx.config_map_index.all(&owner, &cx.stores.config_maps), TargetKind::ConfigMap, &uid);
+        config_maps.into_iter().chain(watched(&cx.secret_index.all(&owner, &cx.stores.secrets), TargetKind::Secret, &uid)).collect()
     })
 }
 

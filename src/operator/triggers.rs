@@ -66,7 +66,7 @@ pub(super) fn users_of(
     cx: Arc<Context>,
 ) -> impl Stream<Item = ObjectRef<DeserializeGuard<JsonWebKeySet>>> {
     changes.flat_map(move |name| {
-        let users = cx.sets.state_filter(|set| set.0.as_ref().is_ok_and(|set| claim::admin_api_name(set) == name));
+        let users = cx.stores.sets.state_filter(|set| set.0.as_ref().is_ok_and(|set| claim::admin_api_name(set) == name));
         stream::iter(disturbed(users, &cx))
     })
 }
@@ -81,14 +81,14 @@ pub(super) fn rivals_of(
 
 /// The sets of a namespace, whose labels may decide what they may reach.
 pub(super) fn inhabitants(cx: Arc<Context>) -> impl Fn(PartialObjectMeta<Namespace>) -> Vec<ObjectRef<DeserializeGuard<JsonWebKeySet>>> {
-    move |namespace| disturbed(cx.set_index.of_namespace(&SetTerm::InNamespace, &namespace.name_any(), &cx.sets), &cx)
+    move |namespace| disturbed(cx.set_index.of_namespace(&SetTerm::InNamespace, &namespace.name_any(), &cx.stores.sets), &cx)
 }
 
 /// The sets that import a key from a Secret.
 pub(super) fn importers(cx: Arc<Context>) -> impl Fn(PartialObjectMeta<Secret>) -> Vec<ObjectRef<DeserializeGuard<JsonWebKeySet>>> {
     move |secret| {
         let term = SetTerm::Imports(secret.name_any().into());
-        disturbed(cx.set_index.of_namespace(&term, &secret.namespace().unwrap_or_default(), &cx.sets), &cx)
+        disturbed(cx.set_index.of_namespace(&term, &secret.namespace().unwrap_or_default(), &cx.stores.sets), &cx)
     }
 }
 

@@ -79,7 +79,7 @@ pub(super) fn claim(invalid: &InvalidObject, cx: &Context) -> Option<Arc<JsonWeb
 
 /// Whether there is an unparsable resource that was not looked at yet.
 pub(super) fn is_claim_unknown(cx: &Context) -> bool {
-    let unreadable = cx.set_index.all(&SetTerm::Unreadable, &cx.sets);
+    let unreadable = cx.set_index.all(&SetTerm::Unreadable, &cx.stores.sets);
     unreadable.iter().any(|other| other.0.as_ref().is_err_and(|invalid| claim(invalid, cx).is_none()))
 }
 

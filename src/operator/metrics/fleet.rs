@@ -136,10 +136,10 @@ impl Collector for Fleet {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
         let Some(cx) = self.world.get() else { return Ok(()) };
         let (mut figures, now) = (Figures::default(), Timestamp::now());
-        for set in cx.sets.state().iter().filter_map(|guard| guard.0.as_ref().ok()).filter(|set| cx.is_ours(set.labels())) {
+        for set in cx.stores.sets.state().iter().filter_map(|guard| guard.0.as_ref().ok()).filter(|set| cx.is_ours(set.labels())) {
             figures.add_set(set, now);
         }
-        for admin_api in cx.admin_apis.state().iter().filter_map(|guard| guard.0.as_ref().ok()) {
+        for admin_api in cx.stores.admin_apis.state().iter().filter_map(|guard| guard.0.as_ref().ok()) {
             figures.add_admin_api(admin_api, cx);
         }
         let seconds = Some(&Unit::Seconds);

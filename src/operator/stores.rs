@@ -1,0 +1,69 @@
+//! What is watched, as it was last seen.
+
+use k8s_openapi::api::core::v1::{ConfigMap, Namespace, Secret};
+use kube::{
+    core::{DeserializeGuard, PartialObjectMeta},
+    runtime::reflector::{
+        self, Store,
+        store::{Writer, WriterDropped},
+    },
+};
+
+use super::admission::Watched;
+use crate::api::AdminApi;
+
+/// What is watched, as it was last seen.
+#[derive(Clone)]
+pub(super) struct Stores {
+    pub(super) sets: Store<Watched>,
+    pub(super) admin_apis: Store<DeserializeGuard<AdminApi>>,
+    pub(super) config_maps: Store<PartialObjectMeta<ConfigMap>>,
+    pub(super) secrets: Store<PartialObjectMeta<Secret>>,
+    /// The Secrets that may be imported from, as far as the operator may watch them.
+    pub(super) imports: Store<PartialObjectMeta<Secret>>,
+    /// The namespaces, for their labels.
+    pub(super) namespaces: Store<PartialObjectMeta<Namespace>>,
+}
+
+/// What fills the stores.
+pub(super) struct Writers {
+    pub(super) sets: Writer<Watched>,
+    pub(super) admin_apis: Writer<DeserializeGuard<AdminApi>>,
+    pub(super) config_maps: Writer<PartialObjectMeta<ConfigMap>>,
+    pub(super) secrets: Writer<PartialObjectMeta<Secret>>,
+    pub(super) imports: Writer<PartialObjectMeta<Secret>>,
+    pub(super) namespaces: Writer<PartialObjectMeta<Namespace>>,
+}
+
+/// Empty stores, and what fills them.
+pub(super) fn stores() -> (Stores, Writers) {
+    let (sets, set_writer) = reflector::store();
+    let (admin_apis, admin_api_writer) = reflector::store();
+    let (config_maps, config_map_writer) = reflector::store();
+    let (secrets, secret_writer) = reflector::store();
+    let (imports, import_writer) = reflector::store();
+    let (namespaces, namespace_writer) = reflector::store();
+    let writers = Writers {
+        sets: set_writer,
+        admin_apis: admin_api_writer,
+        config_maps: config_map_writer,
+        secrets: secret_writer,
+        imports: import_writer,
+        namespaces: namespace_writer,
+    };
+    (Stores { sets, admin_apis, config_maps, secrets, imports, namespaces }, writers)
+}
+
+impl Stores {
+    /// Waits until everything was listed that a decision needs. What may be imported from may be forbidden to watch, and is not waited for.
+    ///
+    /// # Errors
+    /// If a watch ended before that.
+    pub(super) async fn wait_until_listed(&self) -> Result<(), WriterDropped> {
+        self.sets.wait_until_ready().await?;
+        self.admin_apis.wait_until_ready().await?;
+        self.config_maps.wait_until_ready().await?;
+        self.secrets.wait_until_ready().await?;
+        self.namespaces.wait_until_ready().await
+    }
+}
