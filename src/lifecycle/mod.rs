@@ -8,6 +8,7 @@ mod admin_api;
 mod adoption;
 mod ahead;
 mod announce;
+mod answer;
 pub mod claim;
 mod deletion;
 mod desired;
@@ -43,6 +44,7 @@ mod urgency;
 
 pub use admin_api::{Finding, admin_api_status, finalizers, is_user};
 pub use adoption::{Adoption, adoption};
+pub use answer::Answer;
 pub use deletion::leaves_remote_alone;
 pub use desired::{Desired, Entry, Refusal, Source, is_set_id, set_id, validate};
 pub use findings::{Severity, Trouble};

@@ -1,6 +1,7 @@
 //! What is worth an event: steps, in the words of the events.
 
 use super::{
+    answer::Answer,
     publication::TargetStep,
     step::{CreateCause, DeleteCause, Place, PutCause, Step},
 };
@@ -48,8 +49,11 @@ impl Notice {
     }
 }
 
-/// The notice of a step that was taken; `None` for steps that only prepare another.
-pub fn notice(step: &Step) -> Option<Notice> {
+/// The notice of a step that was answered so; `None` if it was not carried out, and for steps that only prepare another.
+pub fn notice(step: &Step, answer: &Answer) -> Option<Notice> {
+    if !answer.carries_out(step) {
+        return None;
+    }
     let (reason, kids) = match step {
         Step::CreateKey { kid, cause, place, .. } | Step::CreateSymmetricKey { kid, cause, place, .. } => match (cause, place) {
             (CreateCause::Lost, _) => (Reason::DriftRepaired, vec![kid.clone()]),

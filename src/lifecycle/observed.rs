@@ -1,15 +1,15 @@
-//! What was seen: the remote set, the targets, the stored record. Each step's answer is folded in, and the next step is asked of the result.
+//! What was seen: the remote set, the targets, the stored record. The answer to each step is folded in (`answer.rs`), and the next step is asked
+//! of the result.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
 
 use super::{
-    publication::{Local, TargetId, TargetState},
+    publication::Local,
     record::{KeyRecord, Record},
     refusal::RefusedWrite,
     source::{SourceKey, SourceState},
-    step::Place,
 };
 use crate::api::KeyState;
 use crate::jwk::{Jwk, JwkSet};
@@ -161,105 +161,11 @@ impl Observed {
         !self.refused.is_empty() || self.local.has_failures()
     }
 
-    /// Folds in a reading of the live set at `now`, with the server's own time if it told it.
-    pub fn live_was_read(&mut self, live: JwkSet, server_time: Option<Timestamp>, now: Timestamp) {
-        self.live = live;
-        self.live_read_at = Some(now);
-        self.order_is_unread = false;
-        // A server that shows a private half is not one that keeps it; and in an empty set nothing can be lost.
-        self.is_opaque &= !self.live.keys.is_empty() && !self.live.keys.iter().any(Jwk::is_private);
-        self.note_server_time(server_time, now);
-    }
-
-    /// Folds in a reading of the staged keys at `now`.
-    pub fn staged_was_read(&mut self, staged: JwkSet, server_time: Option<Timestamp>, now: Timestamp) {
-        self.staged = Some(staged);
-        self.staged_read_at = Some(now);
-        self.live_read_at = None;
-        self.note_server_time(server_time, now);
-    }
-
-    /// Folds in the server's answer to the generation of a key.
-    pub fn key_was_created(&mut self, place: Place, key: Jwk, server_time: Option<Timestamp>, now: Timestamp) {
-        self.is_opaque |= !key.is_private();
-        match place {
-            Place::Live => self.key_was_written(key, server_time, now),
-            Place::Staged => self.key_was_staged(key, server_time, now),
-        }
-    }
-
-    /// Folds in that a key now waits outside of the live set.
-    pub fn key_was_staged(&mut self, key: Jwk, server_time: Option<Timestamp>, now: Timestamp) {
-        let staged = self.staged.get_or_insert_default();
-        staged.keys.retain(|other| other.kid() != key.kid());
-        staged.keys.insert(0, key);
-        self.staged_read_at = None;
-        self.live_read_at = None;
-        self.note_server_time(server_time, now);
-    }
-
-    /// Folds in that a key is now in front of the live set, replacing one of the same kid.
-    pub fn key_was_written(&mut self, key: Jwk, server_time: Option<Timestamp>, now: Timestamp) {
-        if key.is_private() {
-            self.private_written_at = Some(now);
-            self.order_is_unread = true;
-            if let Some(displaced) = self.signer().filter(|signer| Some(*signer) != key.kid()).map(str::to_owned) {
-                self.stopped_signing.insert(displaced, now);
-            }
-        }
-        self.live.keys.retain(|other| other.kid() != key.kid());
-        self.live.keys.insert(0, key);
-        self.live_read_at = None;
-        self.note_server_time(server_time, now);
-    }
-
-    /// Folds in that a key left its set.
-    pub fn key_was_deleted(&mut self, place: Place, kid: &str) {
-        self.removed.insert(kid.to_owned());
-        match place {
-            Place::Live => {
-                self.live.keys.retain(|key| key.kid() != Some(kid));
-                self.live_read_at = None;
-            }
-            Place::Staged => {
-                if let Some(staged) = &mut self.staged {
-                    staged.keys.retain(|key| key.kid() != Some(kid));
-                }
-                self.staged_read_at = None;
-            }
-        }
-    }
-
-    /// Folds in that the admin API refused to store or remove one key, and how, in words for anybody.
-    pub fn key_was_refused(&mut self, write: RefusedWrite, message: String) {
-        self.refused.insert(write, message);
-    }
-
-    /// Folds in that the live set was deleted.
-    pub fn set_was_deleted(&mut self) {
-        self.live.keys.clear();
-        self.live_read_at = None;
-    }
-
-    /// Folds in that a set must be read again before anything is concluded from it.
-    pub fn is_stale(&mut self, place: Place) {
-        match place {
-            Place::Live => self.live_read_at = None,
-            Place::Staged => self.staged = None,
-        }
-    }
-
-    /// Folds in that the status now holds `record`.
-    pub fn record_was_stored(&mut self, record: Record) {
+    /// The status now holds `record`.
+    pub(super) fn record_was_stored(&mut self, record: Record) {
         let planned = record.keys.iter().filter(|(_, key)| key.state == KeyState::Planned).map(|(kid, _)| kid.clone());
         self.reserved.extend(planned);
         self.local.record_was_stored(record);
-        self.live_read_at = None;
-    }
-
-    /// Folds in what is where a target was written or removed.
-    pub fn target_was_written(&mut self, id: TargetId, state: TargetState) {
-        self.local.target_was_written(id, state);
         self.live_read_at = None;
     }
 
@@ -274,11 +180,5 @@ impl Observed {
     /// Whether one of the sources holds exactly this key.
     pub(super) fn source_supplies(&self, key: &Jwk) -> bool {
         self.sources.values().any(|source| matches!(source, SourceState::Held(held) if held.is(key)))
-    }
-
-    fn note_server_time(&mut self, server_time: Option<Timestamp>, now: Timestamp) {
-        if let Some(theirs) = server_time {
-            self.clock_skew = Some(theirs.duration_since(now));
-        }
     }
 }

@@ -262,7 +262,7 @@ mod tests {
         }
         let mut seen = Observed::new(Local::new(record));
         seen.finalizer = true;
-        seen.live_was_read(live, None, now);
+        seen.fold(&Step::ReadLive, crate::lifecycle::Answer::Read { set: live, server_time: None }, now);
         seen.sources.insert("legacy".to_owned(), SourceState::Invalid { why: "it is symmetric".to_owned() });
         let assessment = assess(&desired, &seen, now);
         let is_put_in_front = |step: &Step| matches!(step, Step::PutKey { key, cause: PutCause::Signer } if key.kid() == Some(&kid));

@@ -155,6 +155,15 @@ impl Step {
         )
     }
 
+    /// Which set this step reads or writes, if it does.
+    pub fn place(&self) -> Place {
+        match self {
+            Self::CreateKey { place, .. } | Self::CreateSymmetricKey { place, .. } | Self::DeleteKey { place, .. } => *place,
+            Self::ReadStaged => Place::Staged,
+            _ => Place::Live,
+        }
+    }
+
     /// Whether this step makes a key in the staged set.
     pub(super) fn stages_key(&self) -> bool {
         matches!(self, Self::CreateKey { place: Place::Staged, .. } | Self::CreateSymmetricKey { place: Place::Staged, .. })

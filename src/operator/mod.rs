@@ -29,6 +29,7 @@ mod permissions;
 mod publication;
 mod queue;
 mod reconcile;
+mod remote;
 mod repairs;
 mod repeats;
 mod replacing;

@@ -13,7 +13,7 @@ use super::{
     context::{Context, to_timestamp},
     current,
     error::PassError,
-    publication,
+    publication, remote,
     report::Failed,
     sources,
     turns::{Asking, Turn},
@@ -22,7 +22,7 @@ use super::{
 use crate::{
     api::JsonWebKeySet,
     hydra,
-    lifecycle::{self, Desired, Local, Notice, Observed, Outcome, Pace, Progress, Sight, Wanted, limits::late_answers},
+    lifecycle::{self, Desired, Local, Notice, Observed, Outcome, Pace, Progress, Sight, Step, Wanted, limits::late_answers},
 };
 
 /// What a pass works with.
@@ -216,8 +216,9 @@ impl Pass<'_> {
     }
 
     /// Looks at the remote set, and at what its entries import from.
-    async fn observe(&self, desired: &Desired, seen: &mut Observed) -> Result<(), PassError> {
-        apply::read_live(desired, seen, self).await?;
+    async fn observe(&mut self, desired: &Desired, seen: &mut Observed) -> Result<(), PassError> {
+        let answer = remote::ask(&Step::ReadLive, desired, self).await?;
+        seen.fold(&Step::ReadLive, answer, self.now());
         let uid = self.resource.uid().unwrap_or_default();
         if seen.is_first_look {
             self.cx.memory.note_new(&uid);

@@ -5,8 +5,8 @@ use std::process::{Command, Output};
 use jwk_operator::{
     api::{AccessRule, AdminApiSpec, JsonWebKeySet, Namespaces},
     hydra::emulator::{Emulator, EmulatorOptions},
-    jwk::Jwk,
-    lifecycle::{self, Local, Observed},
+    jwk::{Jwk, JwkSet},
+    lifecycle::{self, Answer, Local, Observed, Step},
 };
 
 const SET: &str = "shop.payments";
@@ -35,8 +35,9 @@ fn remote_steps(resource: &JsonWebKeySet, live: Vec<Jwk>) -> Vec<String> {
     let mut seen = Observed::new(Local::default());
     seen.finalizer = true;
     seen.is_first_look = true;
-    seen.live_was_read(jwk_operator::jwk::JwkSet { keys: live }, Some(now), now);
-    seen.staged_was_read(Default::default(), Some(now), now);
+    let read = |keys| Answer::Read { set: JwkSet { keys }, server_time: Some(now) };
+    seen.fold(&Step::ReadLive, read(live), now);
+    seen.fold(&Step::ReadStaged, read(Vec::new()), now);
     let steps = lifecycle::assess(&desired, &seen, now).steps;
     steps.iter().filter(|step| step.writes_remote()).map(|step| format!("{step:?}")).collect()
 }

@@ -3,7 +3,8 @@
 use jiff::{SignedDuration, Timestamp};
 use jwk_operator::{
     api::{JsonWebKeySetStatus, ROTATE_AT_ANNOTATION, Reason, Rotation},
-    lifecycle::{self, Failure, Local, Observed, Outcome, Record, Sight},
+    jwk::JwkSet,
+    lifecycle::{self, Answer, Failure, Local, Observed, Outcome, Record, Sight, Step},
 };
 use kube::ResourceExt as _;
 
@@ -71,7 +72,7 @@ fn a_trouble_stays_while_a_pass_mends_it() {
     let desired = world.desired().expect("granted");
     let mut seen = Observed::new(Local::new(Record::from_status(&status)));
     seen.finalizer = true;
-    seen.live_was_read(Default::default(), Some(now), now);
+    seen.fold(&Step::ReadLive, Answer::Read { set: JwkSet::default(), server_time: Some(now) }, now);
     let underway = lifecycle::status(&desired, Sight::Everything(&seen), &status, &Outcome::Underway, now);
     assert_eq!(told(&underway), told(&status), "whether all is well again is told at the end of the pass");
     status.conditions.clear();

@@ -4,7 +4,7 @@ use jiff::SignedDuration;
 use jwk_operator::{
     api::{Algorithm, JsonWebKeySetSpec, KeyState, ROTATE_AT_ANNOTATION, Rotation, UnmanagedKeys},
     jwk::Jwk,
-    lifecycle::{self, Severity},
+    lifecycle::{self, Answer, DeleteCause, Place, Severity, Step},
 };
 use kube::ResourceExt as _;
 
@@ -236,7 +236,8 @@ fn a_refusal_stands_in_the_way_of_ready() {
     let desired = world.desired().expect("granted");
     let mut seen = lifecycle::Observed::new(Default::default());
     seen.finalizer = true;
-    seen.key_was_refused(lifecycle::RefusedWrite { kid: "a".into(), is_removal: true }, "refused".into());
+    let removal = Step::DeleteKey { place: Place::Live, kid: "a".into(), cause: DeleteCause::Expired };
+    seen.fold(&removal, Answer::Refused { message: "refused".into() }, world.now);
     let troubles = lifecycle::assess(&desired, &seen, world.now).troubles;
     assert!(troubles.iter().any(|trouble| trouble.severity == Severity::Stalled && trouble.message.starts_with("refused")), "{troubles:?}");
 }

@@ -2,7 +2,7 @@
 
 use jwk_operator::{
     api::{KeyState, Reason, Rotation},
-    lifecycle::{self, CreateCause, Step, TargetStep},
+    lifecycle::{self, Answer, CreateCause, Step, TargetStep},
 };
 
 use super::{
@@ -33,7 +33,8 @@ fn an_own_revocation_is_not_told_as_somebody_elses_change() {
         world.log.clear();
         world.pass(&[]);
         let steps: Vec<&Step> = world.log.iter().filter_map(|logged| logged.step()).collect();
-        let reasons: Vec<Reason> = steps.iter().filter_map(|step| lifecycle::notice(step)).map(|notice| notice.reason).collect();
+        let reasons: Vec<Reason> =
+            steps.iter().filter_map(|step| lifecycle::notice(step, &Answer::Done)).map(|notice| notice.reason).collect();
         assert!(reasons.contains(&Reason::KeyRevoked) && !reasons.contains(&Reason::DriftRepaired), "{reasons:?}");
         let is_replaced = steps.iter().any(|step| matches!(step, Step::CreateKey { cause: CreateCause::Revoked, .. }));
         assert!(is_replaced, "{}", world.history());
@@ -65,8 +66,13 @@ fn a_key_that_somebody_else_deleted_is_told_as_drift() {
     world.outsider("deletes it", |store| store.delete_key(super::world::SET, &kid));
     world.log.clear();
     world.pass(&[]);
-    let reasons: Vec<_> =
-        world.log.iter().filter_map(|logged| logged.step()).filter_map(lifecycle::notice).map(|notice| notice.reason).collect();
+    let reasons: Vec<_> = world
+        .log
+        .iter()
+        .filter_map(|logged| logged.step())
+        .filter_map(|step| lifecycle::notice(step, &Answer::Done))
+        .map(|notice| notice.reason)
+        .collect();
     assert!(reasons.contains(&Reason::DriftRepaired), "{reasons:?}");
 }
 

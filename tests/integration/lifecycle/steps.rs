@@ -5,8 +5,8 @@ use jwk_operator::{
     hydra::emulator::Refusal,
     jwk::{Jwk, symmetric},
     lifecycle::{
-        Desired, Document, HeldTarget, Observed, Outcome, Place, SourceState, Step, TargetContent, TargetFailure, TargetId, TargetState,
-        TargetStep, without_keys,
+        Answer, Desired, Document, HeldTarget, Observed, Outcome, Place, SourceState, Step, TargetContent, TargetFailure, TargetId,
+        TargetState, TargetStep, without_keys,
     },
 };
 
@@ -19,60 +19,56 @@ use super::{
 impl World {
     /// Takes a step and folds its answer in, as the shell does.
     pub fn take(&mut self, step: &Step, desired: &Desired, seen: &mut Observed) {
+        let answer = self.answer(step, desired, seen);
+        seen.fold(step, answer, self.operator_time());
+    }
+
+    /// What becomes of a step.
+    fn answer(&mut self, step: &Step, desired: &Desired, seen: &Observed) -> Answer {
         match step {
-            Step::AddFinalizer => {
-                self.finalizer = true;
-                seen.finalizer = true;
-            }
+            Step::AddFinalizer => self.finalizer = true,
             Step::RemoveFinalizer { .. } => {
                 self.finalizer = false;
-                seen.finalizer = false;
                 self.gone = true;
             }
-            Step::StoreRecord(record) => {
-                seen.record_was_stored((**record).clone());
-                self.report(desired, &seen.clone(), &Outcome::Underway);
+            Step::StoreRecord(_) => {
+                let mut ahead = seen.clone();
+                ahead.fold(step, Answer::Done, self.operator_time());
+                self.report(desired, &ahead, &Outcome::Underway);
             }
-            Step::ReadLive => seen.live_was_read(self.store.get_set(SET).unwrap_or_default(), Some(self.now), self.operator_time()),
-            Step::ReadStaged => seen.staged_was_read(self.store.get_set(STAGED).unwrap_or_default(), Some(self.now), self.operator_time()),
-            Step::TellUnmanagedLeave { kids } => seen.told.extend(kids.iter().cloned()),
+            Step::ReadLive => return self.read(SET),
+            Step::ReadStaged => return self.read(STAGED),
+            Step::TellUnmanagedLeave { .. } => {}
             Step::Wait { until } => self.now = self.now.max(until.saturating_sub(self.clock).expect("a time")),
-            Step::Target(step) => {
-                let state = self.take_target(step);
-                seen.target_was_written(step.id().clone(), state);
-            }
+            Step::Target(step) => return Answer::Target(self.take_target(step)),
             Step::CreateKey { .. } | Step::CreateSymmetricKey { .. } | Step::PutKey { .. } | Step::ImportKey { .. } => {
-                if let Step::ImportKey { name, key, .. } = step
-                    && self.source_state(desired, name) != SourceState::Held((**key).clone())
-                {
-                    seen.sources.insert(name.clone(), self.source_state(desired, name));
-                    return;
-                }
-                let key = self.prepare(step, desired);
-                let place = place_of(step);
-                match self.perform(step, key, None) {
-                    Some(key) if matches!(step, Step::CreateKey { .. }) => {
-                        self.private_written_at = Some(self.now).filter(|_| place == Place::Live).or(self.private_written_at);
-                        seen.key_was_created(place, key, Some(self.now), self.operator_time());
-                    }
-                    Some(key) if place == Place::Staged => seen.key_was_staged(key, Some(self.now), self.operator_time()),
-                    Some(key) => {
-                        if key.is_private() {
-                            self.private_written_at = Some(self.now);
-                        }
-                        seen.key_was_written(key, Some(self.now), self.operator_time());
-                    }
-                    None => seen.is_stale(place),
-                }
+                return self.write_key(step, desired);
             }
-            Step::DeleteKey { place, kid, .. } => {
-                self.perform(step, None, None);
-                seen.key_was_deleted(*place, kid);
-            }
-            Step::DeleteSet => {
-                self.perform(step, None, None);
-                seen.set_was_deleted();
-            }
+            Step::DeleteKey { .. } | Step::DeleteSet => _ = self.perform(step, None, None),
+        }
+        Answer::Done
+    }
+
+    /// A set as the server shows it.
+    pub fn read(&self, set: &str) -> Answer {
+        Answer::Read { set: self.store.get_set(set).unwrap_or_default(), server_time: Some(self.now) }
+    }
+
+    fn write_key(&mut self, step: &Step, desired: &Desired) -> Answer {
+        if let Step::ImportKey { name, key, .. } = step
+            && self.source_state(desired, name) != SourceState::Held((**key).clone())
+        {
+            return Answer::SourceChanged(self.source_state(desired, name));
+        }
+        let key = self.prepare(step, desired);
+        let Some(key) = self.perform(step, key, None) else { return Answer::Conflict };
+        if step.place() == Place::Live && (key.is_private() || matches!(step, Step::CreateKey { .. })) {
+            self.private_written_at = Some(self.now);
+        }
+        match step {
+            Step::CreateSymmetricKey { place: Place::Live, .. } => self.read(SET),
+            Step::CreateSymmetricKey { place: Place::Staged, .. } => self.read(STAGED),
+            _ => Answer::Written { key: Box::new(key), server_time: Some(self.now) },
         }
     }
 
@@ -149,7 +145,7 @@ impl World {
     /// the set since, nobody can answer for it.
     pub fn perform(&mut self, step: &Step, key: Option<Jwk>, late: Option<&Unanswered>) -> Option<Jwk> {
         let (before, staged_before) = (self.live(), self.staged());
-        let set = if place_of(step) == Place::Staged { STAGED } else { SET };
+        let set = if step.place() == Place::Staged { STAGED } else { SET };
         if self.keeps_private_keys && matches!(step, Step::CreateKey { .. }) {
             self.store.delete_set(set);
         }
@@ -205,14 +201,6 @@ impl World {
             panic!("{violation}\n{}", self.history());
         }
         written
-    }
-}
-
-/// In which set a step writes.
-pub fn place_of(step: &Step) -> Place {
-    match step {
-        Step::CreateKey { place, .. } | Step::CreateSymmetricKey { place, .. } | Step::DeleteKey { place, .. } => *place,
-        _ => Place::Live,
     }
 }
 

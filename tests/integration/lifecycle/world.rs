@@ -9,8 +9,8 @@ use jwk_operator::{
     hydra::emulator::{DerivedKeys, Store},
     jwk::Jwk,
     lifecycle::{
-        self, Desired, Failure, HeldTarget, Local, Observed, Outcome, Pace, Progress, Record, RefusedWrite, SecretContent, Sight, Source,
-        SourceKey, SourceState, Step, TargetId, TargetState, TargetStep, Wanted,
+        self, Answer, Desired, Failure, HeldTarget, Local, Observed, Outcome, Pace, Progress, Record, RefusedWrite, SecretContent, Sight,
+        Source, SourceKey, SourceState, Step, TargetId, TargetState, TargetStep, Wanted,
     },
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
@@ -259,7 +259,7 @@ impl World {
     pub fn seconds_until_due(&self) -> Option<i64> {
         let desired = self.desired().ok()?;
         let mut seen = self.observe(&desired);
-        seen.staged_was_read(self.store.get_set(STAGED).unwrap_or_default(), Some(self.now), self.operator_time());
+        seen.fold(&Step::ReadStaged, self.read(STAGED), self.operator_time());
         let due = lifecycle::wake(&desired, &seen, self.operator_time())?;
         Some(due.duration_since(self.operator_time()).as_secs() + 1)
     }
@@ -340,7 +340,7 @@ impl World {
 
     fn observe(&self, desired: &Desired) -> Observed {
         let mut seen = Observed::new(self.local(&desired.publication));
-        seen.live_was_read(self.store.get_set(SET).unwrap_or_default(), Some(self.now), self.operator_time());
+        seen.fold(&Step::ReadLive, self.read(SET), self.operator_time());
         seen.finalizer = self.finalizer;
         seen.is_first_look = !self.finalizer;
         seen.in_flight_until = self.in_flight_until.map(|moment| self.as_read(moment));
@@ -420,11 +420,14 @@ impl World {
                 }
                 _ if self.refuses(&step, fault, &desired) => {
                     self.is_refusing = true;
-                    seen.key_was_refused(RefusedWrite::of(&step).expect("a write of a key"), "the admin API refuses the request".into());
+                    assert!(RefusedWrite::of(&step).is_some(), "a write of a key");
+                    let answer = Answer::Refused { message: "the admin API refuses the request".into() };
+                    seen.fold(&step, answer, self.operator_time());
                 }
-                Fault::Refused if let Step::Target(step) = &step => {
-                    let last = self.objects.get(step.id()).cloned().map(Box::new);
-                    seen.target_was_written(step.id().clone(), TargetState::Failed { why: refused(), last });
+                Fault::Refused if let Step::Target(target) = &step => {
+                    let last = self.objects.get(target.id()).cloned().map(Box::new);
+                    let failed = Answer::Target(TargetState::Failed { why: refused(), last });
+                    seen.fold(&step, failed, self.operator_time());
                 }
                 Fault::Refused => {
                     let failure = Failure {
