@@ -8,6 +8,7 @@ mod claims;
 mod connections;
 mod context;
 mod controllers;
+mod course;
 mod credentials;
 mod current;
 mod departed;

@@ -7,10 +7,12 @@ use jiff::Timestamp;
 use kube::ResourceExt as _;
 
 use super::{
-    admission, apply,
+    admission::{self, Admission},
+    apply,
     claims::Surroundings,
     connections::Connection,
     context::{Context, to_timestamp},
+    course::Work,
     current,
     error::PassError,
     publication, remote,
@@ -83,6 +85,30 @@ impl Seen {
         match self {
             Self::Everything(seen) => Some(seen),
             Self::Nothing | Self::Targets(_) => None,
+        }
+    }
+}
+
+impl<'cx> Pass<'cx> {
+    /// A pass over a resource, with its turn and what it asked for to get it.
+    pub(super) fn new(work: &Work, resource: Arc<JsonWebKeySet>, (admission, asking): (Admission, Asking), cx: &'cx Context) -> Self {
+        Self {
+            cx,
+            connection: work.connection.clone(),
+            admin_api: work.admin_api.clone(),
+            remote: work.remote.clone(),
+            resource,
+            notices: Vec::new(),
+            refused_kid: None,
+            was_overtaken: false,
+            turn: Some(admission.turn),
+            asking,
+            preparation: admission.preparation,
+            generation: None,
+            reserved: None,
+            made_room: false,
+            failure: None,
+            retry_after: None,
         }
     }
 }

@@ -13,26 +13,28 @@ use tracing::Instrument as _;
 
 use super::{
     admission::{self, Admission, Watched},
-    claims::{self, Surroundings},
+    claims::Surroundings,
     connections::{self, Unconnected},
     context::Context,
+    course::{self, Course, Work},
     current,
     error::PassError,
     finalizer,
     memory::Rest,
     metrics::{Ending, Kind},
-    pass::Pass,
+    pass::{Pass, Seen},
     publication, repairs,
     repeats::Wrong,
-    report, span, unparsable, waiting,
-    writes::RemoteSet,
+    report, span,
+    turns::Asking,
+    unparsable, waiting,
 };
 use crate::{
-    api::{FINALIZER, JsonWebKeySet, Reason},
-    lifecycle::{self, Failure, Notice, Observed, Outcome, Refusal, Wanted, claim},
+    api::{JsonWebKeySet, Reason},
+    lifecycle::{self, Failure, Notice, Observed, Outcome, Refusal, Wanted},
 };
 
-/// When to look again at a resource that somebody else wrote meanwhile, or whose surroundings are not known yet.
+/// When to look again at a resource that somebody else wrote meanwhile, or of which not everything is known yet.
 const OVERTAKEN: Duration = Duration::from_secs(1);
 /// How long after its start the operator waits for what unreadable resources claim.
 const CLAIMS_ARE_READ: Duration = Duration::from_secs(30);
@@ -143,101 +145,67 @@ pub(super) async fn reconcile_resource(
     admitted: Option<Admission>,
     cx: &Context,
 ) -> Result<Action, PassError> {
-    if resource.meta().deletion_timestamp.is_some() && !resource.finalizers().iter().any(|finalizer| finalizer == FINALIZER) {
-        return Ok(Action::await_change());
-    }
-    if resource.meta().deletion_timestamp.is_some() && lifecycle::leaves_remote_alone(&resource) {
-        return let_go(&resource, Reason::SetRetained, cx).await;
-    }
-    let name = claim::admin_api_name(&resource).to_owned();
-    let name = name.as_str();
     let surroundings = Surroundings::of(&resource, cx);
-    if surroundings.labels().is_none() {
-        // The namespace is about to be seen, and may carry labels that a rule asks for.
-        return Ok(Action::requeue(OVERTAKEN));
-    }
-    let Some(admin_api) = surroundings.admin_api() else {
-        let message = format!("there is no AdminApi {name}: create it, or name another in spec.adminApiRef of a new resource");
-        return wait_for_admin_api(resource, &surroundings, Unconnected { reason: Reason::AdminApiNotFound, message }, cx).await;
-    };
-    let Ok(admin_api) = admin_api else {
-        let message = format!("AdminApi {name} cannot be read: its owner must correct its spec");
-        return wait_for_admin_api(resource, &surroundings, Unconnected { reason: Reason::AdminApiInvalid, message }, cx).await;
-    };
-    let desired = match lifecycle::validate(&resource, &admin_api.spec, surroundings.labels()) {
-        Ok(desired) => desired,
-        Err(refusal) if resource.meta().deletion_timestamp.is_some() && refusal.reason == Reason::AccessDenied => {
-            return let_go(&resource, Reason::AccessDenied, cx).await;
+    match course::of(&resource, &surroundings, cx) {
+        Course::Nothing => Ok(Action::await_change()),
+        Course::Later(after) => Ok(Action::requeue(after)),
+        Course::LetGo(reason) => let_go(&resource, reason, cx).await,
+        Course::WaitForAdminApi(why) => wait_for_admin_api(resource, &surroundings, why, cx).await,
+        Course::Refuse(refusal) => refuse(resource, &surroundings, &refusal, cx).await,
+        Course::Pass(work) => {
+            span::is_about(&work.desired.set);
+            let at_its_admin_api = admitted.filter(|admitted| admitted.turn.is_at(&work.admin_api));
+            let (Some(admission), Some(asking)) = (at_its_admin_api, admission::of(&resource, cx)) else {
+                // Its AdminApi has become usable since the look before.
+                return Ok(Action::requeue(Duration::ZERO));
+            };
+            look_and_act(&work, resource, (admission, asking), cx).await
         }
-        Err(refusal) => return refuse(resource, &surroundings, &refusal, cx).await,
-    };
-    if let Some(conflict) = claims::conflict(&resource, &surroundings, cx) {
-        if desired.deleting {
-            return let_go(&resource, Reason::SetConflict, cx).await;
-        }
-        return refuse(resource, &surroundings, &conflict, cx).await;
     }
-    let connection = match cx.connections.get(name) {
-        // One that was made from an earlier AdminApi of this name must not be used: its own reconcile is about to run.
-        Some(Ok(connection)) if !connection.basis.is_of(admin_api) => return Ok(Action::requeue(OVERTAKEN)),
-        Some(Ok(connection)) => connection,
-        Some(Err(unconnected)) => return wait_for_admin_api(resource, &surroundings, unconnected, cx).await,
-        // The AdminApi's own reconcile is about to run, and wakes the sets when it is done.
-        None => return Ok(Action::requeue(Duration::from_secs(5))),
-    };
-    span::is_about(&desired.set);
-    let at_its_admin_api = admitted.filter(|admitted| admitted.turn.is_at(name));
-    let (Some(Admission { turn, preparation }), Some(asking)) = (at_its_admin_api, admission::of(&resource, cx)) else {
-        // Its AdminApi has become usable since the look before.
-        return Ok(Action::requeue(Duration::ZERO));
-    };
+}
+
+/// Makes a pass, and says what came of it.
+async fn look_and_act(
+    work: &Work,
+    resource: Arc<JsonWebKeySet>,
+    (admission, asking): (Admission, Asking),
+    cx: &Context,
+) -> Result<Action, PassError> {
+    let desired = &work.desired;
     let wishes = begin(&resource, cx);
     cx.memory.note_waiting_for_key(&resource.uid().unwrap_or_default(), false);
-    let remote = RemoteSet::new(&admin_api.spec, &desired.set);
-    let mut pass = Pass {
-        cx,
-        connection,
-        admin_api: name.to_owned(),
-        remote,
-        resource,
-        notices: Vec::new(),
-        refused_kid: None,
-        turn: Some(turn),
-        preparation,
-        asking,
-        generation: None,
-        reserved: None,
-        made_room: false,
-        failure: None,
-        retry_after: None,
-        was_overtaken: false,
-    };
-    let (seen, outcome) = pass.converge(&desired).await;
+    let mut pass = Pass::new(work, resource, (admission, asking), cx);
+    let (seen, outcome) = pass.converge(desired).await;
     if pass.was_overtaken {
         // Nothing is wrong: it is read again, and decided again.
         report::publish_events(&pass.resource, &desired.set, &pass.notices, cx).await;
         return Ok(Action::requeue(OVERTAKEN));
     }
     if !(desired.deleting && pass.resource.finalizers().is_empty()) {
-        report::write_status(&desired, seen.sight(), &outcome, &mut pass).await?;
+        report::write_status(desired, seen.sight(), &outcome, &mut pass).await?;
     }
     report::publish_events(&pass.resource, &desired.set, &pass.notices, cx).await;
-
     if pass.made_room {
         return Ok(Action::requeue(Duration::ZERO));
     }
-    let uid = pass.resource.uid().unwrap_or_default();
     let is_settled = !matches!(outcome, Outcome::Failed(_)) && !seen.everything().is_some_and(Observed::has_failures);
-    let after = if is_settled {
-        cx.memory.reset_pause(&uid);
-        let wake = seen.everything().and_then(|seen| lifecycle::wake(&desired, seen, pass.now()));
-        until_next_look(wake, connections::resync(&admin_api.spec), pass.now())
-    } else {
-        let pause = cx.memory.pause(&uid);
-        until_next_look(next_step(&pass.resource, pass.now()), pass.retry_after.map_or(pause, |asked| asked.max(pause)), pass.now())
-    };
-    cx.memory.comes_to_rest(&uid, wishes, Rest { until: Instant::now() + after, is_settled });
+    let after = next_look(work, &pass, &seen, is_settled);
+    let rest = Rest { until: Instant::now() + after, is_settled };
+    cx.memory.comes_to_rest(&pass.resource.uid().unwrap_or_default(), wishes, rest);
     Ok(Action::requeue(after))
+}
+
+/// How long nothing has to be done after a pass.
+fn next_look(work: &Work, pass: &Pass<'_>, seen: &Seen, is_settled: bool) -> Duration {
+    let uid = pass.resource.uid().unwrap_or_default();
+    if is_settled {
+        pass.cx.memory.reset_pause(&uid);
+        let wake = seen.everything().and_then(|seen| lifecycle::wake(&work.desired, seen, pass.now()));
+        return until_next_look(wake, work.resync, pass.now());
+    }
+    let pause = pass.cx.memory.pause(&uid);
+    let longest = pass.retry_after.map_or(pause, |asked| asked.max(pause));
+    until_next_look(next_step(&pass.resource, pass.now()), longest, pass.now())
 }
 
 /// How long nothing has to be done: until something falls due, at most for `longest`.
