@@ -2,6 +2,8 @@
 //!
 //! The rooms of this crate and what each may use are described in ARCHITECTURE.md.
 
+#![warn(clippy::too_many_lines)]
+
 pub mod api;
 pub mod cli;
 pub mod election;

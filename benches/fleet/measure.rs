@@ -1,7 +1,7 @@
 //! Readings of the operator's process, of the API server's log and of the emulator's.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     net::TcpListener,
     path::PathBuf,
     process::Command,
@@ -100,10 +100,25 @@ pub fn kibibytes(playground: &Playground, field: &str) -> u64 {
     line.trim().trim_end_matches(" kB").parse().expect("kibibytes")
 }
 
+/// Seconds of processor time that the operator's process used so far.
+pub fn processor_seconds(playground: &Playground) -> f64 {
+    /// The ticks of a second in which the system counts processor time.
+    const TICKS: f64 = 100.0;
+    let stat = playground.process("stat");
+    let (_, fields) = stat.rsplit_once(") ").expect("fields");
+    fields.split(' ').skip(11).take(2).map(|ticks| ticks.parse::<f64>().expect("ticks")).sum::<f64>() / TICKS
+}
+
 /// What was asked of the emulator, by operation.
 pub fn admin_calls(playground: &Playground) -> BTreeMap<String, usize> {
     let calls = playground.emulator.calls().all();
     count(calls.iter().filter_map(|call| call.operation).map(|operation| format!("{operation:?}")))
+}
+
+/// How many sets of the namespace were looked at.
+pub fn sets_looked_at(playground: &Playground) -> usize {
+    let sets = playground.emulator.calls().all().into_iter().filter_map(|call| call.set);
+    sets.filter(|set| set.starts_with(NAMESPACE)).collect::<BTreeSet<_>>().len()
 }
 
 /// What the operator's account asked of the API server since `begin`, by verb and resource.

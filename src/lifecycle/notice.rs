@@ -102,3 +102,43 @@ pub fn add_notice(notices: &mut Vec<Notice>, new: Notice) {
         None => notices.push(new),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        api::TargetKind,
+        jwk::Jwk,
+        lifecycle::{PutCause, TargetFailure, TargetId, TargetState},
+    };
+
+    fn reason(step: &Step, answer: &Answer) -> Option<Reason> {
+        notice(step, answer).map(|notice| notice.reason)
+    }
+
+    #[test]
+    fn only_what_was_carried_out_is_announced() {
+        let key: Jwk = serde_json::from_str(r#"{ "kty": "oct", "kid": "a", "k": "c2VjcmV0" }"#).expect("a key");
+        let put = Step::PutKey { key: Box::new(key), cause: PutCause::Activated };
+        assert_eq!(reason(&put, &Answer::Done), Some(Reason::KeyActivated));
+        for answer in [Answer::Conflict, Answer::Waited, Answer::Refused { message: String::new() }] {
+            assert_eq!(reason(&put, &answer), None, "{answer:?}");
+        }
+
+        let id = TargetId { kind: TargetKind::Secret, namespace: "shop".to_owned(), name: "keys".to_owned() };
+        let why = TargetFailure { message: String::new(), stalled: false };
+        let removal = Step::RemoveFinalizer { retained: true };
+        assert_eq!(reason(&removal, &Answer::Done), Some(Reason::SetRetained));
+        for state in [TargetState::Foreign, TargetState::Failed { why, last: None }] {
+            let write = Step::Target(TargetStep::Remove { id: id.clone(), uid: "uid".to_owned() });
+            assert!(!Answer::Target(state).carries_out(&write));
+        }
+    }
+
+    #[test]
+    fn a_kid_that_exists_already_answers_an_earlier_request() {
+        let (alg, key_use) = (crate::api::Algorithm::ES256, crate::api::KeyUse::Sig);
+        let create = Step::CreateKey { place: Place::Live, kid: "a".to_owned(), alg, key_use, cause: CreateCause::New };
+        assert_eq!(reason(&create, &Answer::Conflict), Some(Reason::KeyGenerated));
+    }
+}

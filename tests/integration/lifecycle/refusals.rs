@@ -50,7 +50,7 @@ fn a_refused_key_does_not_keep_the_others_from_rotating() {
     world.pass(&[]);
     assert_eq!(private_of(&world, "alpha").len(), 1);
     assert_eq!(private_of(&world, "beta").len(), 1);
-    assert_ne!((private_of(&world, "alpha"), private_of(&world, "beta")), before, "{}", world.history());
+    assert_ne!((private_of(&world, "alpha"), private_of(&world, "beta")), before);
 }
 
 #[test]
@@ -71,7 +71,7 @@ fn a_revocation_goes_before_everything_that_may_be_refused() {
     world.refuses_one_of = None;
     // Whatever is written first is refused, but for the removal.
     world.pass(&[Fault::None, Fault::None, Fault::RefusedKey, Fault::RefusedKey, Fault::RefusedKey]);
-    assert!(!kids(&world).contains(&revoked), "{}", world.history());
+    assert!(!kids(&world).contains(&revoked));
 }
 
 #[test]
@@ -82,11 +82,11 @@ fn the_last_private_key_leaves_if_it_is_revoked_and_its_successor_is_refused() {
     world.edit(|spec| spec.revoke.push(revoked.clone()));
     // The record is stored, the new key refused.
     world.pass(&[Fault::None, Fault::RefusedKey]);
-    assert!(!kids(&world).contains(&revoked), "{}", world.history());
+    assert!(!kids(&world).contains(&revoked));
     let (reason, message) = condition(&world, "Stalled").expect("somebody has to look");
     assert!(reason == "AdminApiRefused" && message.contains("goes on"), "{reason}: {message}");
     world.pass(&[]);
-    assert!(world.is_ready() && private_of(&world, "signing").len() == 1, "it was tried again\n{}", world.history());
+    assert!(world.is_ready() && private_of(&world, "signing").len() == 1, "it was tried again");
 }
 
 #[test]
@@ -109,10 +109,10 @@ fn what_is_past_and_cannot_be_done_wakes_nobody() {
     world.advance(60);
     ask(&mut world);
     world.clock = SignedDuration::from_hours(1);
-    assert_eq!(world.pass(&[]), End::Done(0), "nothing is timed while the clocks differ\n{}", world.history());
+    assert_eq!(world.pass(&[]), End::Done(0), "nothing is timed while the clocks differ");
     assert_eq!(world.seconds_until_due(), None, "the resync looks again");
     world.clock = SignedDuration::ZERO;
-    assert_ne!(world.pass(&[]), End::Done(0), "{}", world.history());
+    assert_ne!(world.pass(&[]), End::Done(0));
 }
 
 #[test]
@@ -149,14 +149,14 @@ fn an_announced_successor_answers_every_wish() {
         ask(&mut world);
         world.pass(&[]);
     }
-    assert_eq!(kids(&world).len(), 2, "one signs, one is announced\n{}", world.history());
-    assert_eq!(world.staged().len(), 1, "{}", world.history());
+    assert_eq!(kids(&world).len(), 2, "one signs, one is announced");
+    assert_eq!(world.staged().len(), 1);
     for _ in 0..4 {
         world.advance(HOUR);
         world.pass(&[]);
     }
     let wish = world.resource.annotations().get(ROTATE_AT_ANNOTATION).cloned();
-    assert_eq!((kids(&world).len(), world.status().last_handled_rotate_at), (2, wish), "rotated once\n{}", world.history());
+    assert_eq!((kids(&world).len(), world.status().last_handled_rotate_at), (2, wish), "rotated once");
 }
 
 #[test]
@@ -175,11 +175,11 @@ fn a_wish_that_is_put_off_is_done_when_it_says_now() {
         world.advance(HOUR);
         world.pass(&[]);
     }
-    assert_eq!(private_of(&world, "signing"), first, "not yet\n{}", world.history());
+    assert_eq!(private_of(&world, "signing"), first, "not yet");
     world.advance(HOUR + 60);
     world.pass(&[]);
-    assert_ne!(private_of(&world, "signing"), first, "{}", world.history());
-    assert_eq!(kids(&world).len(), 2, "{}", world.history());
+    assert_ne!(private_of(&world, "signing"), first);
+    assert_eq!(kids(&world).len(), 2);
 }
 
 /// A kid was written down and asked for by a process whose clock was ahead. The one after it has a right clock, so that the time in the
@@ -191,14 +191,14 @@ fn a_planned_kid_is_not_used_again_after_the_clock_was_set_back() {
     world.advance(7 * HOUR + 60);
     world.clock = SignedDuration::from_secs(50);
     // The record is stored; the key is made, and the process dies before it learns of it.
-    assert_eq!(world.pass(&[Fault::None, Fault::CrashAfter]), End::Crashed, "{}", world.history());
+    assert_eq!(world.pass(&[Fault::None, Fault::CrashAfter]), End::Crashed);
     let lost = world.staged()[0].kid().expect("a kid").to_owned();
     world.outsider("deletes what is staged", |store| store.delete_set(super::world::STAGED));
     world.clock = SignedDuration::from_secs(-50);
     world.advance(LATE + 1);
     world.pass(&[]);
     let made = world.staged()[0].kid().expect("a kid").to_owned();
-    assert_ne!(made, lost, "it would be another key under the same kid\n{}", world.history());
+    assert_ne!(made, lost, "it would be another key under the same kid");
 }
 
 /// An outsider replaces what is staged while our own PUT of it is under way: what lands is known as ours.
@@ -222,7 +222,7 @@ fn what_may_still_land_is_not_forgotten() {
     world.pass(&[]);
     world.advance(LATE + 1);
     world.pass(&[]);
-    assert_eq!(private_of(&world, "signing"), [waiting], "{}", world.history());
+    assert_eq!(private_of(&world, "signing"), [waiting]);
 }
 
 /// The set that `seen` shows has troubles of this reason.

@@ -37,7 +37,7 @@ fn an_own_revocation_is_not_told_as_somebody_elses_change() {
             steps.iter().filter_map(|step| lifecycle::notice(step, &Answer::Done)).map(|notice| notice.reason).collect();
         assert!(reasons.contains(&Reason::KeyRevoked) && !reasons.contains(&Reason::DriftRepaired), "{reasons:?}");
         let is_replaced = steps.iter().any(|step| matches!(step, Step::CreateKey { cause: CreateCause::Revoked, .. }));
-        assert!(is_replaced, "{}", world.history());
+        assert!(is_replaced);
     }
 }
 
@@ -52,10 +52,10 @@ fn a_revoked_key_leaves_set_and_targets_before_its_successor_is_made() {
     world.log.clear();
     world.pass(&[]);
     let steps: Vec<&Step> = world.log.iter().filter_map(|logged| logged.step()).collect();
-    let place = |is_it: fn(&Step) -> bool| steps.iter().position(|step| is_it(step)).unwrap_or_else(|| panic!("{}", world.history()));
+    let place = |is_it: fn(&Step) -> bool| steps.iter().position(|step| is_it(step)).expect("such a step");
     let made = place(|step| matches!(step, Step::CreateKey { .. }));
-    assert!(place(|step| matches!(step, Step::DeleteKey { .. })) < made, "{}", world.history());
-    assert!(place(|step| matches!(step, Step::Target(TargetStep::Write { .. }))) < made, "{}", world.history());
+    assert!(place(|step| matches!(step, Step::DeleteKey { .. })) < made);
+    assert!(place(|step| matches!(step, Step::Target(TargetStep::Write { .. }))) < made);
     assert!(world.is_ready(), "{:?}", world.status().conditions);
 }
 
@@ -111,7 +111,7 @@ fn a_key_that_was_revoked_leaves_the_targets_although_it_is_revoked_no_more() {
     world.edit(|spec| spec.revoke = vec![kid.clone()]);
     world.targets_fail = true;
     world.pass(&[]);
-    assert!(!kids(&world).contains(&kid), "{}", world.history());
+    assert!(!kids(&world).contains(&kid));
     world.edit(|spec| spec.revoke.clear());
     world.pass(&[]);
     let record = world.status().keys.into_iter().find(|key| key.kid == kid).map(|key| key.state);
@@ -119,7 +119,7 @@ fn a_key_that_was_revoked_leaves_the_targets_although_it_is_revoked_no_more() {
     world.targets_fail = false;
     world.pass(&[]);
     let published = world.objects.values().flat_map(|held| held.content.published().into_keys()).collect::<Vec<_>>();
-    assert!(!published.contains(&kid) && world.status().keys.iter().all(|key| key.kid != kid), "{}", world.history());
+    assert!(!published.contains(&kid) && world.status().keys.iter().all(|key| key.kid != kid));
 }
 
 #[test]
@@ -132,6 +132,6 @@ fn a_kid_that_is_not_known_yet_leaves_when_it_comes() {
         store.put_key(super::world::SET, &key).expect("stored");
     });
     world.pass(&[]);
-    assert!(!kids(&world).contains(&"theirs".to_owned()), "{}", world.history());
+    assert!(!kids(&world).contains(&"theirs".to_owned()));
     assert!(world.status().keys.iter().any(|key| key.kid == "theirs" && key.state == KeyState::Revoked));
 }

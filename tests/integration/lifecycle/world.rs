@@ -122,6 +122,8 @@ pub struct World {
     pub clock: SignedDuration,
     pub oracle: Oracle,
     pub log: Vec<Logged>,
+    /// Whether somebody else shows the history of a failure.
+    pub is_quiet: bool,
     /// What happens once, between the first step of the next pass and its second.
     pub meanwhile: Option<fn(&mut World)>,
     started: Timestamp,
@@ -133,6 +135,15 @@ pub struct World {
     /// How often outsiders changed the set.
     pub changes: usize,
     pub version: u64,
+}
+
+/// A test that fails shows what happened before.
+impl Drop for World {
+    fn drop(&mut self) {
+        if std::thread::panicking() && !self.is_quiet {
+            eprintln!("{}", self.history());
+        }
+    }
 }
 
 impl World {
@@ -166,6 +177,7 @@ impl World {
             clock: SignedDuration::ZERO,
             oracle,
             log: Vec::new(),
+            is_quiet: false,
             meanwhile: None,
             // Long before, so that nothing has to be waited for.
             started: now - SignedDuration::from_secs(10_000),
