@@ -1,14 +1,19 @@
 //! Waiting for a turn before a pass begins. Whoever waits here holds nothing that others need, and next to no memory.
 
-use std::sync::Arc;
+use std::{panic::AssertUnwindSafe, sync::Arc};
 
-use futures::future::{self, Either};
+use futures::{
+    FutureExt as _,
+    future::{self, Either},
+};
 use jiff::Timestamp;
-use kube::{Resource as _, ResourceExt as _, core::DeserializeGuard, runtime::reflector::ObjectRef};
+use kube::{Resource as _, ResourceExt as _, runtime::reflector::ObjectRef};
 
 use super::{
     context::Context,
-    turns::{Asking, Turn},
+    stores::Watched,
+    turns::{Admission, Asking},
+    waiting::{Admitted, Panicked},
 };
 use crate::{
     api::JsonWebKeySet,
@@ -19,21 +24,27 @@ use crate::{
 /// what it has seen: thousands of fresh sets wait before their pass instead, where they hold next to nothing.
 const PREPARATIONS: usize = 32;
 
-/// What a pass needs to begin.
-pub(super) struct Admission {
-    /// Its turn at the admin API.
-    pub(super) turn: Turn,
-    /// Its place among those that get a key, if it surely needs one.
-    pub(super) preparation: Option<Turn>,
+/// Has a resource wait for its turn, if it has to: then it is reconciled again when the wait is over.
+pub(super) fn wait(guard: &Arc<Watched>, cx: &Arc<Context>) -> Option<Admitted> {
+    let uid = guard.meta().uid.clone().unwrap_or_default();
+    if cx.waiting.holds(&uid) {
+        return None;
+    }
+    let admission = AssertUnwindSafe(admit(guard.clone(), cx.clone())).catch_unwind();
+    let mut admission = Box::pin(admission.map(|admitted| admitted.map_err(|_| Panicked)));
+    if let Some(admitted) = admission.as_mut().now_or_never() {
+        return Some(admitted);
+    }
+    cx.waiting.begin(&uid);
+    let (resource, cx) = (ObjectRef::from_obj(guard.as_ref()), cx.clone());
+    tokio::spawn(async move { cx.waiting.end(&uid, resource, admission.await) });
+    None
 }
-
-/// A resource as it is watched.
-pub(super) type Watched = DeserializeGuard<JsonWebKeySet>;
 
 /// Waits until a pass over a resource may begin. `None` if no admin API would be asked for it now, it is gone, or the process ends.
 ///
 /// A resource that becomes more urgent while it waits asks anew; any other change leaves it in its place.
-pub(super) async fn admit(resource: Arc<Watched>, cx: Arc<Context>) -> Option<Admission> {
+async fn admit(resource: Arc<Watched>, cx: Arc<Context>) -> Option<Admission> {
     let (resource, cx) = (resource.as_ref(), cx.as_ref());
     let waiting = cx.changes.of(&resource.meta().uid.clone().unwrap_or_default());
     let look = || of(latest(resource, cx)?.0.as_ref().ok()?, cx);

@@ -7,7 +7,6 @@ use k8s_openapi::api::core::v1::{ConfigMap, Secret};
 use kube::{Client, core::PartialObjectMeta, runtime::reflector::ObjectRef};
 
 use super::{
-    admission::Watched,
     changes::Changes,
     connections::Connections,
     departed::Departed,
@@ -16,9 +15,10 @@ use super::{
     locks::Locks,
     memory::Memory,
     metrics::Metrics,
-    run::Settings,
+    settings::Settings,
     shard::Shard,
     stores::Stores,
+    stores::Watched,
     turns::Turns,
     waiting::Waiting,
     wakes::{Senders, Signals},

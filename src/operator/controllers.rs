@@ -18,7 +18,7 @@ use kube::{
 };
 
 use super::{
-    admin_api, admission::Watched, context::Context, departed, departed::Noticed, events, reconcile, repeats::Repeated, stores::Writers,
+    admin_api, cleanup, context::Context, departed::Noticed, events, reconcile, repeats::Repeated, stores::Watched, stores::Writers,
     triggers, wakes::Wakes, watch,
 };
 use crate::api::{AdminApi, CaRefKind};
@@ -72,7 +72,7 @@ async fn clean_up(
     shutdown: Shared<impl Future<Output = ()> + Send + Sync + 'static>,
 ) {
     let each = departures.take_until(shutdown.clone()).for_each_concurrent(CLEANUPS, async |noticed| {
-        let resource = departed::attend(noticed, shutdown.clone(), cx).await;
+        let resource = cleanup::attend(noticed, shutdown.clone(), cx).await;
         let freed: Watched = DeserializeGuard(Ok(resource.as_ref().clone()));
         let _ = cx.signals.freed.unbounded_send(freed);
     });

@@ -1,18 +1,19 @@
 //! What is to be done about a resource, before its remote set is looked at.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use kube::{Resource as _, ResourceExt as _};
 
 use super::{
     claims::{self, Surroundings},
-    connections::{self, Connection, Unconnected},
+    connections::{self, Unconnected},
     context::Context,
+    pass::Work,
     writes::RemoteSet,
 };
 use crate::{
     api::{FINALIZER, JsonWebKeySet, Reason},
-    lifecycle::{self, Desired, Refusal, claim},
+    lifecycle::{self, Refusal, claim},
 };
 
 /// When to look again at a resource whose surroundings are not known yet.
@@ -34,16 +35,6 @@ pub(super) enum Course {
     Refuse(Refusal),
     /// A pass.
     Pass(Box<Work>),
-}
-
-/// What a pass goes by.
-pub(super) struct Work {
-    pub(super) desired: Desired,
-    pub(super) connection: Arc<Connection>,
-    pub(super) admin_api: String,
-    pub(super) remote: RemoteSet,
-    /// How often the set is compared.
-    pub(super) resync: Duration,
 }
 
 /// What is to be done about `resource`, by what is known of its surroundings.

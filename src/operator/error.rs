@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::kubernetes;
+use super::api_status;
 use crate::{
     api::Reason,
     hydra,
@@ -63,13 +63,24 @@ impl From<hydra::Error> for PassError {
 }
 
 impl PassError {
+    /// The HTTP status that the API server answered with.
+    pub(super) fn kubernetes_code(&self) -> Option<u16> {
+        match self {
+            Self::CallKubernetes { source, .. } => match source.as_ref() {
+                kube::Error::Api(status) => Some(status.code),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+
     /// What the status says. A tenant reads it, so the words of a server are not in it.
     pub(super) fn failure(&self, step_was_due: bool) -> Failure {
         let (reason, message, stalled) = match self {
             Self::CallAdminApi(error) => (admin_api_reason(error), error.public_message(), !error.is_transient()),
             Self::CallKubernetes { action, source } => {
                 let (status, stalled) = match source.as_ref() {
-                    kube::Error::Api(status) => (kubernetes::words(status), kubernetes::is_refusal(status)),
+                    kube::Error::Api(status) => (api_status::words(status), api_status::is_refusal(status)),
                     _ => (String::new(), false),
                 };
                 (Reason::KubernetesUnavailable, format!("cannot {action}{status}"), stalled)

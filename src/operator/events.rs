@@ -15,7 +15,7 @@ use kube::{
     },
 };
 
-use super::{admin_api, admission::Watched, context::Context, filter, metadata, triggers, unparsable, watch};
+use super::{admin_api, context::Context, filter, metadata, stores::Watched, triggers, unparsable, watch};
 use crate::{
     api::{ADMIN_API_LABEL, AdminApi, FIELD_MANAGER, IMPORT_LABEL, MANAGED_BY_LABEL, TargetKind},
     lifecycle::claim,
@@ -36,7 +36,7 @@ pub(super) fn sets(
     let seen = watch::seen(&cx.client, namespaces, &watcher::Config::default(), metadata::keep_own, cx.stores.sets.clone());
     // Before it leaves the store, so that nobody else gets its set in between.
     let seen = seen.inspect_ok(move |seen| {
-        departing.departed.note(seen, &departing);
+        departing.departed.note(seen, |labels| departing.is_ours(labels));
         unparsable::keep_last(seen, &departing);
     });
     let indexed = seen.map_ok(Event::from).inspect_ok(move |event| indexing.set_index.note(event, &indexing.stores.sets));

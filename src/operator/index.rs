@@ -15,7 +15,7 @@ use kube::{
     },
 };
 
-use super::{admission::Watched, targets};
+use super::{metadata, stores::Watched};
 use crate::api::JsonWebKeySet;
 
 /// Which objects of a store match a term.
@@ -122,7 +122,7 @@ where
 {
     /// An index of targets of one kind.
     pub(super) fn of_targets() -> Self {
-        Self::new(|target| targets::controller_uid(&target.metadata).map(Controller::of).into_iter().collect())
+        Self::new(|target| metadata::controller_uid(&target.metadata).map(Controller::of).into_iter().collect())
     }
 }
 

@@ -5,7 +5,8 @@ use kube::{Api, ResourceExt as _, api::ListParams};
 use super::{
     context::Context,
     error::PassError,
-    targets::{self, TargetObject},
+    metadata,
+    target_object::{self, TargetObject},
 };
 use crate::{
     api::{FIELD_MANAGER, MANAGED_BY_LABEL, TargetKind},
@@ -42,8 +43,8 @@ pub(super) async fn read<K: TargetObject>(kind: TargetKind, namespaces: &[String
 
 fn remember<K: TargetObject>(kind: TargetKind, object: K, cx: &Context) {
     let id = TargetId { kind, namespace: object.namespace().unwrap_or_default(), name: object.name_any() };
-    let owner = targets::controller_uid(object.meta()).map(str::to_owned);
-    let held = targets::held(object);
+    let owner = metadata::controller_uid(object.meta()).map(str::to_owned);
+    let held = target_object::held(object);
     if let Some(owner) = owner {
         cx.memory.remember_target(&owner, &id, Some(held));
     }

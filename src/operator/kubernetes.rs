@@ -9,9 +9,6 @@ use super::error::PassError;
 /// How long one call to Kubernetes may take. The client repeats on its own for minutes, which is longer than a pass should hang.
 const KUBERNETES_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// How many characters of what the API server says are repeated.
-const LONGEST_WORDS: usize = 400;
-
 /// Runs one call. `action` completes the sentence "cannot …".
 pub(super) async fn call<T>(action: &'static str, call: impl Future<Output = kube::Result<T>>) -> Result<T, PassError> {
     match tokio::time::timeout(KUBERNETES_TIMEOUT, call).await {
@@ -65,32 +62,4 @@ fn harmless_words(status: &Status) -> String {
     }
     let fields = status.details.iter().flat_map(|details| &details.causes).map(|cause| cause.field.as_str());
     fields.filter(|field| !field.is_empty()).collect::<Vec<_>>().join(", ")
-}
-
-/// What the API server answered, as the end of a sentence: its words, which are no secret of a remote set, and the kind of the answer.
-pub(super) fn words(status: &Status) -> String {
-    let kind = format!("({} {})", status.code, status.reason);
-    let mut words: String = status.message.chars().take(LONGEST_WORDS).collect();
-    if words.len() < status.message.len() {
-        words.push('\u{2026}');
-    }
-    if words.is_empty() { format!(" {kind}") } else { format!(": {words} {kind}") }
-}
-
-/// Whether the API server refuses a request as it is: a quota, a policy, a name or a size is in the way, and somebody has to act.
-pub(super) fn is_refusal(status: &Status) -> bool {
-    matches!(status.code, 400 | 403 | 413 | 422)
-}
-
-impl PassError {
-    /// The HTTP status that the API server answered with.
-    pub(super) fn kubernetes_code(&self) -> Option<u16> {
-        match self {
-            Self::CallKubernetes { source, .. } => match source.as_ref() {
-                kube::Error::Api(status) => Some(status.code),
-                _ => None,
-            },
-            _ => None,
-        }
-    }
 }

@@ -13,8 +13,8 @@ use std::{
 use backon::{BackoffBuilder as _, ExponentialBackoff, ExponentialBuilder};
 
 use super::{
+    edits::Edits,
     kept_target::KeptTarget,
-    repairs::Edits,
     repeats::{Repeated, Repeats, Wrong},
 };
 use crate::{

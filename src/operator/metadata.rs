@@ -35,6 +35,16 @@ pub(super) fn keep_own(metadata: &mut ObjectMeta) {
     metadata.managed_fields = None;
 }
 
+/// Whether the controller of an object is the resource with this UID. The name alone proves nothing: a resource may be deleted and made again.
+pub(super) fn is_controlled_by(metadata: &ObjectMeta, owner_uid: &str) -> bool {
+    !owner_uid.is_empty() && controller_uid(metadata) == Some(owner_uid)
+}
+
+/// The UID of the controller of an object.
+pub(super) fn controller_uid(metadata: &ObjectMeta) -> Option<&str> {
+    metadata.owner_references.iter().flatten().find(|owner| owner.controller == Some(true)).map(|owner| owner.uid.as_str())
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
@@ -65,7 +75,7 @@ mod tests {
         keep_identity(&mut kept);
         assert!(!format!("{kept:?}").contains(KEY), "{kept:?}");
         assert_eq!((kept.name.as_deref(), kept.resource_version.as_deref()), (Some("jwks"), Some("7")));
-        assert_eq!(crate::operator::targets::controller_uid(&kept), Some("1-2-3"));
+        assert_eq!(controller_uid(&kept), Some("1-2-3"));
     }
 
     #[test]

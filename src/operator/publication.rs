@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, sync::Arc};
 use jiff::Timestamp;
 use kube::ResourceExt as _;
 
-use super::{admission::Watched, claims::Surroundings, context::Context, current, error::PassError, report, targets};
+use super::{claims::Surroundings, context::Context, current, error::PassError, report, stores::Watched, targets};
 use crate::{
     api::{FINALIZER, JsonWebKeySet},
     lifecycle::{self, Local, LocalStep, Pace, Progress, Record, TargetId, Wanted, claim},

@@ -12,22 +12,24 @@ use kube::{Resource as _, ResourceExt as _, runtime::controller::Action};
 use tracing::Instrument as _;
 
 use super::{
-    admission::{self, Admission, Watched},
+    admission,
     claims::Surroundings,
     connections::{self, Unconnected},
     context::Context,
-    course::{self, Course, Work},
+    converge::Seen,
+    course::{self, Course},
     current,
     error::PassError,
     finalizer,
     memory::Rest,
     metrics::{Ending, Kind},
-    pass::{Pass, Seen},
+    pass::{Pass, Work},
     publication, repairs,
     repeats::Wrong,
     report, span,
-    turns::Asking,
-    unparsable, waiting,
+    stores::Watched,
+    turns::{Admission, Asking},
+    unparsable,
 };
 use crate::{
     api::{JsonWebKeySet, Reason},
@@ -60,7 +62,7 @@ pub(super) async fn reconcile(guard: Arc<Watched>, cx: Arc<Context>) -> Result<A
                 Ok(Some(action)) => return Ok(action),
                 Err(_) => return Ok(panicked(&uid, &cx)),
             }
-            let Some(admitted) = waiting::wait(&guard, &cx) else { return Ok(Action::await_change()) };
+            let Some(admitted) = admission::wait(&guard, &cx) else { return Ok(Action::await_change()) };
             admitted
         }
     };

@@ -10,7 +10,7 @@ use super::{
     context::Context,
     current,
     error::PassError,
-    targets::{TargetObject, held, metadata_of, read, written_by_us},
+    target_object::{TargetObject, held, metadata_of, read, written_by_us},
 };
 use crate::{
     api::JsonWebKeySet,

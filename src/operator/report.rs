@@ -11,7 +11,14 @@ use kube::{
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::{context::Context, error::PassError, kubernetes::call, metadata, pass::Pass, repeats::Wrong};
+use super::{
+    context::Context,
+    error::PassError,
+    kubernetes::call,
+    metadata,
+    pass::{Failed, Pass},
+    repeats::Wrong,
+};
 use crate::{
     api::{FIELD_MANAGER, JsonWebKeySet, JsonWebKeySetStatus, Reason},
     escape::escaped,
@@ -29,13 +36,6 @@ pub(super) async fn write_status(desired: &Desired, sight: Sight<'_>, outcome: &
         pass.resource = written;
     }
     Ok(())
-}
-
-/// What failed, for the log of the operator, which has the words of servers.
-pub(super) struct Failed {
-    pub(super) operation: Option<&'static str>,
-    pub(super) kid: Option<String>,
-    pub(super) error: String,
 }
 
 /// Writes a status by server-side apply, if it differs from the one that the resource has; answers the resource as it is then.

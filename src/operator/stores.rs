@@ -9,8 +9,10 @@ use kube::{
     },
 };
 
-use super::admission::Watched;
-use crate::api::AdminApi;
+use crate::api::{AdminApi, JsonWebKeySet};
+
+/// A resource as it is watched: it may be unreadable.
+pub(super) type Watched = DeserializeGuard<JsonWebKeySet>;
 
 /// What is watched, as it was last seen.
 #[derive(Clone)]

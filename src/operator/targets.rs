@@ -2,110 +2,29 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use k8s_openapi::{
-    ByteString,
-    api::core::v1::{ConfigMap, Secret},
-    apimachinery::pkg::apis::meta::v1::OwnerReference,
-};
+use k8s_openapi::api::core::v1::{ConfigMap, Secret};
 use kube::{
-    Api, Resource, ResourceExt as _,
-    api::{DeleteParams, Patch, PatchParams, PostParams, Preconditions},
-    core::{ObjectMeta, PartialObjectMeta},
+    Api, ResourceExt as _,
+    api::{DeleteParams, Patch, PatchParams, Preconditions},
+    core::PartialObjectMeta,
     runtime::reflector::{self, ObjectRef, Store},
 };
-use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Value, json};
-use zeroize::Zeroize as _;
 
 use super::{
     context::Context,
     error::PassError,
     index::Controller,
-    kubernetes::{call, call_secret},
     metadata,
     repeats::Wrong,
-    replacing, withdrawal,
+    replacing,
+    target_object::{TargetObject, held, metadata_of, read, written_by_us},
+    withdrawal,
 };
 use crate::{
     api::{FIELD_MANAGER, JsonWebKeySet, Reason, TargetKind},
-    lifecycle::{Document, Failure, HeldTarget, TargetContent, TargetFailure, TargetId, TargetState, TargetStep},
+    lifecycle::{Failure, HeldTarget, TargetContent, TargetFailure, TargetId, TargetState, TargetStep},
 };
-
-/// A kind that can be a target.
-pub(super) trait TargetObject:
-    Resource<DynamicType = (), Scope = k8s_openapi::NamespaceResourceScope>
-    + Clone
-    + std::fmt::Debug
-    + DeserializeOwned
-    + Serialize
-    + Send
-    + Sync
-    + 'static
-{
-    /// One call for an object of this kind.
-    async fn call<T: Send>(action: &'static str, asked: impl Future<Output = kube::Result<T>> + Send) -> Result<T, PassError> {
-        call(action, asked).await
-    }
-    fn compose(metadata: ObjectMeta, content: &TargetContent) -> Self;
-    fn content(&self) -> TargetContent;
-    /// Whether its data cannot be changed.
-    fn is_immutable(&self) -> bool;
-    /// Overwrites what may be secret, before it is dropped.
-    fn wipe(&mut self) {}
-    /// The data as a merge patch writes it.
-    fn patch_data(data: &BTreeMap<String, Document>) -> serde_json::Map<String, Value>;
-}
-
-impl TargetObject for ConfigMap {
-    fn compose(metadata: ObjectMeta, content: &TargetContent) -> Self {
-        let data = content.data.iter().map(|(key, document)| (key.clone(), document.text().to_owned())).collect();
-        Self { metadata, data: Some(data), ..Self::default() }
-    }
-
-    fn content(&self) -> TargetContent {
-        let mut data: BTreeMap<_, _> = self.data.iter().flatten().map(|(key, text)| (key.clone(), Document::read(text))).collect();
-        // The operator writes no binary data: whatever is there counts as a difference.
-        data.extend(self.binary_data.iter().flatten().map(|(key, _)| (key.clone(), Document::Public(String::new()))));
-        TargetContent::read(data, None, self.labels(), self.annotations())
-    }
-
-    fn is_immutable(&self) -> bool {
-        self.immutable == Some(true)
-    }
-
-    fn patch_data(data: &BTreeMap<String, Document>) -> serde_json::Map<String, Value> {
-        data.iter().map(|(key, document)| (key.clone(), Value::String(document.text().to_owned()))).collect()
-    }
-}
-
-impl TargetObject for Secret {
-    async fn call<T: Send>(action: &'static str, asked: impl Future<Output = kube::Result<T>> + Send) -> Result<T, PassError> {
-        call_secret(action, asked).await
-    }
-
-    fn compose(metadata: ObjectMeta, content: &TargetContent) -> Self {
-        let data = content.data.iter().map(|(key, document)| (key.clone(), ByteString(document.text().as_bytes().to_vec()))).collect();
-        Self { metadata, data: Some(data), type_: content.secret_type.clone(), ..Self::default() }
-    }
-
-    fn content(&self) -> TargetContent {
-        let data = self.data.iter().flatten().map(|(key, bytes)| (key.clone(), Document::read_secret(&bytes.0))).collect();
-        TargetContent::read(data, self.type_.clone(), self.labels(), self.annotations())
-    }
-
-    fn is_immutable(&self) -> bool {
-        self.immutable == Some(true)
-    }
-
-    fn wipe(&mut self) {
-        self.data.iter_mut().flat_map(BTreeMap::values_mut).for_each(|value| value.0.zeroize());
-    }
-
-    fn patch_data(data: &BTreeMap<String, Document>) -> serde_json::Map<String, Value> {
-        let encoded = data.iter().map(|(key, document)| (key.clone(), json!(ByteString(document.text().as_bytes().to_vec()))));
-        encoded.collect()
-    }
-}
 
 /// What is where the target should be.
 pub(super) async fn observe(resource: &JsonWebKeySet, id: &TargetId, cx: &Context) -> Result<TargetState, PassError> {
@@ -128,7 +47,7 @@ pub(super) fn owned(resource: &JsonWebKeySet, cx: &Context) -> Vec<TargetId> {
 }
 
 fn watched<K: TargetObject>(found: &[Arc<PartialObjectMeta<K>>], kind: TargetKind, owner: &str) -> Vec<TargetId> {
-    let owned = found.iter().filter(|object| is_controlled_by(&object.metadata, owner));
+    let owned = found.iter().filter(|object| metadata::is_controlled_by(&object.metadata, owner));
     owned.map(|object| TargetId { kind, namespace: object.namespace().unwrap_or_default(), name: object.name_any() }).collect()
 }
 
@@ -230,32 +149,11 @@ where
             return Ok(TargetState::Held(held));
         }
         (None, None) => return Ok(TargetState::Absent),
-        (Some(watched), _) if !is_controlled_by(&watched.metadata, &owner) => TargetState::Foreign,
+        (Some(watched), _) if !metadata::is_controlled_by(&watched.metadata, &owner) => TargetState::Foreign,
         _ => read::<K>(id, &owner, cx).await?,
     };
     remember(resource, id, &state, cx);
     Ok(state)
-}
-
-pub(super) async fn read<K: TargetObject>(id: &TargetId, owner: &str, cx: &Context) -> Result<TargetState, PassError> {
-    let api = Api::<K>::namespaced(cx.client.clone(), &id.namespace);
-    let Some(mut metadata) = K::call("read the metadata of a target", api.get_metadata_opt(&id.name)).await? else {
-        return Ok(TargetState::Absent);
-    };
-    metadata::keep_identity(&mut metadata.metadata);
-    if !is_controlled_by(&metadata.metadata, owner) {
-        return Ok(TargetState::Foreign);
-    }
-    let object = K::call("read a target", api.get_opt(&id.name)).await?;
-    Ok(match object {
-        Some(object) if is_controlled_by(object.meta(), owner) => TargetState::Held(held(object)),
-        Some(mut object) => {
-            object.wipe();
-            metadata::keep_identity(object.meta_mut());
-            TargetState::Foreign
-        }
-        None => TargetState::Absent,
-    })
 }
 
 async fn write_kind<K: TargetObject>(
@@ -286,23 +184,6 @@ async fn write_kind<K: TargetObject>(
         Err(error) if matches!(error.kubernetes_code(), Some(404 | 409)) => read::<K>(id, &owner, cx).await,
         Err(error) => Err(error),
     }
-}
-
-/// The metadata of a new target.
-pub(super) fn metadata_of(resource: &JsonWebKeySet, id: &TargetId, content: &TargetContent) -> ObjectMeta {
-    ObjectMeta {
-        name: Some(id.name.clone()),
-        namespace: Some(id.namespace.clone()),
-        labels: Some(content.labels.clone()),
-        annotations: Some(content.annotations.clone()),
-        owner_references: Some(vec![owner_reference(resource)]),
-        ..ObjectMeta::default()
-    }
-}
-
-/// How a new target is posted.
-pub(super) fn written_by_us() -> PostParams {
-    PostParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PostParams::default() }
 }
 
 async fn remove_kind<K: TargetObject>(id: &TargetId, uid: &str, cx: &Context) -> Result<TargetState, PassError> {
@@ -337,33 +218,4 @@ fn replacement<K: TargetObject>(before: &HeldTarget, wanted: &TargetContent) -> 
         "data": data,
         "binaryData": null,
     })
-}
-
-pub(super) fn held<K: TargetObject>(mut object: K) -> HeldTarget {
-    let (content, is_immutable) = (object.content(), object.is_immutable());
-    object.wipe();
-    metadata::keep_identity(object.meta_mut());
-    let resource_version = object.resource_version().unwrap_or_default();
-    HeldTarget { uid: object.uid().unwrap_or_default(), resource_version, is_immutable, content }
-}
-
-/// Whether the controller of an object is the resource with this UID. The name alone proves nothing: a resource may be deleted and made again.
-pub(super) fn is_controlled_by(metadata: &ObjectMeta, owner_uid: &str) -> bool {
-    !owner_uid.is_empty() && controller_uid(metadata) == Some(owner_uid)
-}
-
-/// The UID of the controller of an object.
-pub(super) fn controller_uid(metadata: &ObjectMeta) -> Option<&str> {
-    metadata.owner_references.iter().flatten().find(|owner| owner.controller == Some(true)).map(|owner| owner.uid.as_str())
-}
-
-fn owner_reference(resource: &JsonWebKeySet) -> OwnerReference {
-    OwnerReference {
-        api_version: JsonWebKeySet::api_version(&()).into_owned(),
-        kind: JsonWebKeySet::kind(&()).into_owned(),
-        name: resource.name_any(),
-        uid: resource.uid().unwrap_or_default(),
-        controller: Some(true),
-        block_owner_deletion: Some(true),
-    }
 }

@@ -14,7 +14,7 @@ use kube::{
     },
 };
 
-use super::{claims, context::Context, credentials, index::SetTerm, targets};
+use super::{claims, context::Context, credentials, index::SetTerm, metadata};
 use crate::{
     api::{AdminApi, CaRefKind, JsonWebKeySet, TargetKind},
     lifecycle::{TargetId, claim},
@@ -33,7 +33,7 @@ where
     let is_new = move |event: &watcher::Event<PartialObjectMeta<K>>| match event {
         watcher::Event::Apply(object) | watcher::Event::InitApply(object) => {
             let metadata = &object.metadata;
-            let owner = targets::controller_uid(metadata).unwrap_or_default();
+            let owner = metadata::controller_uid(metadata).unwrap_or_default();
             !cx.memory.knows_target(
                 owner,
                 metadata.uid.as_deref().unwrap_or_default(),
@@ -43,7 +43,7 @@ where
         watcher::Event::Delete(_) | watcher::Event::Init | watcher::Event::InitDone => true,
     };
     events.try_filter(move |event| future::ready(is_new(event))).touched_objects().inspect_ok(move |object| {
-        let Some(owner) = targets::controller_uid(&object.metadata) else { return };
+        let Some(owner) = metadata::controller_uid(&object.metadata) else { return };
         let (namespace, name) = (object.namespace().unwrap_or_default(), object.name_any());
         // The owner may be gone: then its targets go too.
         noting.memory.edits(owner, |edits| edits.note(TargetId { kind, namespace, name }));

@@ -41,6 +41,14 @@ pub(super) struct Asking {
     pub(super) urgency: Urgency,
 }
 
+/// What a pass needs to begin.
+pub(super) struct Admission {
+    /// Its turn at the admin API.
+    pub(super) turn: Turn,
+    /// Its place among those that get a key, if it surely needs one.
+    pub(super) preparation: Option<Turn>,
+}
+
 impl Turns {
     /// Waits for a turn; `None` once the turns are closed. A future that is dropped leaves the queue.
     pub(super) async fn take(&self, asking: &Asking) -> Option<Turn> {

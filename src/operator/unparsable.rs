@@ -12,14 +12,7 @@ use kube::{
 };
 use serde_json::{Value, json};
 
-use super::{
-    admission::{self, Watched},
-    context::Context,
-    error::PassError,
-    index::SetTerm,
-    kubernetes::call,
-    metadata, report, watch,
-};
+use super::{admission, context::Context, error::PassError, index::SetTerm, kubernetes::call, metadata, report, stores::Watched, watch};
 use crate::{
     api::{AdminApiRef, FIELD_MANAGER, JsonWebKeySet, JsonWebKeySetSpec, JsonWebKeySetStatus, Mode},
     lifecycle,

@@ -5,17 +5,13 @@
 
 use std::{
     collections::HashMap,
-    panic::AssertUnwindSafe,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Mutex, MutexGuard, PoisonError},
 };
 
-use futures::{FutureExt as _, channel::mpsc};
-use kube::{Resource as _, runtime::reflector::ObjectRef};
+use futures::channel::mpsc;
+use kube::runtime::reflector::ObjectRef;
 
-use super::{
-    admission::{self, Admission, Watched},
-    context::Context,
-};
+use super::{stores::Watched, turns::Admission};
 
 /// Who waits, by the UID of the resource, and who may begin.
 pub(super) struct Waiting {
@@ -59,16 +55,18 @@ impl Waiting {
         drop(gone);
     }
 
-    fn holds(&self, uid: &str) -> bool {
+    /// Whether the resource waits already, or may begin.
+    pub(super) fn holds(&self, uid: &str) -> bool {
         self.lock().contains_key(uid)
     }
 
-    fn begin(&self, uid: &str) {
+    /// The resource waits from now on.
+    pub(super) fn begin(&self, uid: &str) {
         self.lock().insert(uid.to_owned(), Entry::Waits);
     }
 
     /// The wait is over: the resource is reconciled again, unless it is gone.
-    fn end(&self, uid: &str, resource: ObjectRef<Watched>, admitted: Admitted) {
+    pub(super) fn end(&self, uid: &str, resource: ObjectRef<Watched>, admitted: Admitted) {
         let mut entries = self.lock();
         let Some(entry) = entries.get_mut(uid) else {
             // A turn that ends is given to the next, who is noted here.
@@ -85,26 +83,9 @@ impl Waiting {
     }
 }
 
-/// Has a resource wait for its turn, if it has to: then it is reconciled again when the wait is over.
-pub(super) fn wait(guard: &Arc<Watched>, cx: &Arc<Context>) -> Option<Admitted> {
-    let uid = guard.meta().uid.clone().unwrap_or_default();
-    if cx.waiting.holds(&uid) {
-        return None;
-    }
-    let admission = AssertUnwindSafe(admission::admit(guard.clone(), cx.clone())).catch_unwind();
-    let mut admission = Box::pin(admission.map(|admitted| admitted.map_err(|_| Panicked)));
-    if let Some(admitted) = admission.as_mut().now_or_never() {
-        return Some(admitted);
-    }
-    cx.waiting.begin(&uid);
-    let (resource, cx) = (ObjectRef::from_obj(guard.as_ref()), cx.clone());
-    tokio::spawn(async move { cx.waiting.end(&uid, resource, admission.await) });
-    None
-}
-
 #[cfg(test)]
 mod tests {
-    use futures::StreamExt as _;
+    use futures::{FutureExt as _, StreamExt as _};
 
     use super::{
         super::turns::{Asking, Turns},

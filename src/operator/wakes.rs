@@ -3,7 +3,7 @@
 use futures::channel::mpsc::{self, UnboundedReceiver, UnboundedSender};
 use kube::runtime::reflector::ObjectRef;
 
-use super::{admission::Watched, departed::Noticed};
+use super::{departed::Noticed, stores::Watched};
 
 /// The sending ends, for whoever finds something out.
 pub(super) struct Senders {
