@@ -1,14 +1,14 @@
-//! The credentials of a client.
+//! How a client shows who it is.
 
 use std::fmt;
 
-use base64::{Engine as _, engine::general_purpose::STANDARD};
 use http::{HeaderName, HeaderValue, header};
 use secrecy::{ExposeSecret as _, SecretString};
 use zeroize::Zeroizing;
 
 use super::{
-    config::ConfigError,
+    config_error::ConfigError,
+    credentials::{Credentials, encode_basic},
     error::Error,
     operation::Call,
     token::{ClientCredentials, TokenSource},
@@ -46,14 +46,6 @@ impl fmt::Debug for Authentication {
             Self::ClientCredentials(_) => "ClientCredentials",
         })
     }
-}
-
-/// What a request carries to show who sends it, and what must not be repeated of it in any text.
-pub(super) struct Credentials {
-    pub(super) header: Option<(HeaderName, HeaderValue)>,
-    pub(super) secrets: Vec<SecretString>,
-    /// Which of several tokens it was.
-    pub(super) token: Option<u64>,
 }
 
 /// The credentials, ready to be sent.
@@ -122,10 +114,4 @@ impl Authorization {
             _ => false,
         }
     }
-}
-
-/// `user:password` in base64.
-pub(super) fn encode_basic(username: &str, password: &str) -> SecretString {
-    let plain = Zeroizing::new(format!("{username}:{password}"));
-    SecretString::from(STANDARD.encode(plain.as_bytes()))
 }

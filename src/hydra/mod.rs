@@ -20,6 +20,8 @@ mod authentication;
 mod breaker;
 mod client;
 mod config;
+mod config_error;
+mod credentials;
 mod decode;
 #[cfg(feature = "emulator")]
 pub mod emulator;
@@ -37,7 +39,8 @@ mod waits;
 pub use authentication::Authentication;
 pub use breaker::BreakerState;
 pub use client::{Answer, Client, CreateJsonWebKeySet};
-pub use config::{Config, ConfigError};
+pub use config::Config;
+pub use config_error::ConfigError;
 pub use error::{Error, ErrorKind};
 pub use gate::Limits;
 pub use observer::Observer;

@@ -15,8 +15,8 @@ use tokio::sync::Mutex;
 use zeroize::Zeroizing;
 
 use super::{
-    authentication::{Credentials, encode_basic},
-    config::ConfigError,
+    config_error::ConfigError,
+    credentials::{Credentials, encode_basic},
     error::{Error, ErrorKind},
     operation::Call,
 };

@@ -11,7 +11,8 @@ use tracing::{Instrument as _, Span, field};
 use zeroize::Zeroizing;
 
 use super::{
-    authentication::{Authorization, Credentials},
+    authentication::Authorization,
+    credentials::Credentials,
     error::{Error, ErrorKind},
     gate::{Gate, Reservation, Turn},
     observer::Observer,

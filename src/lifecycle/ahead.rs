@@ -1,14 +1,19 @@
-//! What the status must hold before a step is taken.
+//! What must come right before a step: what the status must hold, a reading, a pause.
+
+use jiff::{SignedDuration, Timestamp};
 
 use super::{
     Desired, Observed,
+    assessor::is_first_pass,
     kid::{self, Slot},
-    plan::is_first_pass,
     publication::TargetStep,
     record::{KeyRecord, Record},
-    step::Step,
+    step::{DeleteCause, Place, PutCause, Step},
 };
 use crate::api::KeyState;
+
+/// Two private keys on MySQL need different whole seconds in their `created_at`.
+const PRIVATE_WRITE_PAUSE: SignedDuration = SignedDuration::from_millis(1100);
 
 /// Whether the status has an announcement that is not there any more, or the retirement of a key that may have signed since. It must
 /// not, before that is repaired: after it, and after a crash, the time in between would count.
@@ -54,4 +59,28 @@ pub(super) fn must_be_stored_ahead(desired: &Desired, seen: &Observed, record: &
         _ => false,
     };
     step.writes_remote() && (seen.local.record.origin.is_none() || lacks_key)
+}
+
+/// A step, or what must come right before it: a pause between two private keys, a reading of what the write goes by.
+pub(super) fn guarded(seen: &Observed, step: Step, now: Timestamp) -> Step {
+    if !step.writes_remote() {
+        return step;
+    }
+    if step.writes_private_key()
+        && let Some(written) = seen.private_written_at
+        && let Ok(until) = written.saturating_add(PRIVATE_WRITE_PAUSE)
+        && written <= now
+        && now < until
+    {
+        return Step::Wait { until };
+    }
+    match &step {
+        Step::PutKey { key, cause: PutCause::Activated } if key.is_private() && !seen.is_staged_fresh() => Step::ReadStaged,
+        // Nobody signs with what is staged.
+        Step::CreateKey { place: Place::Staged, .. }
+        | Step::CreateSymmetricKey { place: Place::Staged, .. }
+        | Step::DeleteKey { place: Place::Staged, cause: DeleteCause::Revoked | DeleteCause::ResourceDeleted, .. } => step,
+        _ if seen.is_fresh(now) => step,
+        _ => Step::ReadLive,
+    }
 }

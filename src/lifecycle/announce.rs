@@ -4,10 +4,11 @@
 use jiff::Timestamp;
 
 use super::{
+    assessor::Assessor,
     desired::Entry,
     findings::{Severity, Trouble},
-    plan::{Assessor, Rank},
     publication::{TargetId, target_without},
+    rank::Rank,
     record::KeyRecord,
     step::{PutCause, Step},
 };

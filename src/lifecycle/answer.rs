@@ -5,9 +5,8 @@ use jiff::Timestamp;
 use super::{
     Observed,
     publication::TargetState,
-    refusal::RefusedWrite,
     source::SourceState,
-    step::{Place, Step},
+    step::{Place, RefusedWrite, Step},
 };
 use crate::jwk::{Jwk, JwkSet};
 

@@ -3,9 +3,8 @@
 use jiff::Timestamp;
 
 use super::{
-    Desired, Observed,
+    Desired, Observed, ahead, assessor,
     kid::{self, Slot},
-    plan,
     step::{DeleteCause, Place, Step},
 };
 use crate::api::{DeletionPolicy, JsonWebKeySet, KeyState, Mode, Origin};
@@ -38,7 +37,7 @@ pub(super) fn next(desired: &Desired, seen: &Observed, now: Timestamp) -> Option
     if !seen.finalizer {
         return None;
     }
-    let origin = plan::origin(desired, seen);
+    let origin = assessor::origin(desired, seen);
     if policy(desired, Some(origin)) == DeletionPolicy::Retain {
         return Some(Step::RemoveFinalizer { retained: true });
     }
@@ -48,7 +47,7 @@ pub(super) fn next(desired: &Desired, seen: &Observed, now: Timestamp) -> Option
     let Some(staged) = &seen.staged else { return Some(Step::ReadStaged) };
     if let Some(kid) = staged.keys.iter().find_map(Jwk::kid) {
         let step = Step::DeleteKey { place: Place::Staged, kid: kid.to_owned(), cause: DeleteCause::ResourceDeleted };
-        return Some(plan::guarded(seen, step, now));
+        return Some(ahead::guarded(seen, step, now));
     }
     let mut own: Vec<(Option<Slot>, &str)> = seen
         .live
@@ -67,7 +66,7 @@ pub(super) fn next(desired: &Desired, seen: &Observed, now: Timestamp) -> Option
     } else {
         Step::DeleteKey { place: Place::Live, kid: (*oldest).to_owned(), cause: DeleteCause::ResourceDeleted }
     };
-    Some(plan::guarded(seen, step, now))
+    Some(ahead::guarded(seen, step, now))
 }
 
 fn slot_of(desired: &Desired, kid: &str) -> Option<Slot> {

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::plan::Assessor;
+use super::assessor::Assessor;
 use crate::{api::KeyState, jwk::PublicJwk};
 
 impl Assessor<'_> {

@@ -4,9 +4,10 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::{
     announce::Candidate,
+    assessor::{Assessor, is_first_pass},
     desired::Entry,
     kid::{self, Slot},
-    plan::{Assessor, Rank, is_first_pass},
+    rank::Rank,
     record::KeyRecord,
     rotate::Serving,
     step::{CreateCause, Place, PutCause, Step},

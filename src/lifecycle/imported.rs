@@ -2,10 +2,11 @@
 
 use super::{
     announce::Candidate,
+    assessor::Assessor,
     desired::{Entry, Source},
     findings::{Severity, Trouble},
     kid,
-    plan::{Assessor, Rank},
+    rank::Rank,
     record::KeyRecord,
     source::{SourceKey, SourceState, can_be_announced},
     step::{PutCause, Step},

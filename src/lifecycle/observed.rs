@@ -8,8 +8,8 @@ use jiff::{SignedDuration, Timestamp};
 use super::{
     publication::Local,
     record::{KeyRecord, Record},
-    refusal::RefusedWrite,
     source::{SourceKey, SourceState},
+    step::RefusedWrite,
 };
 use crate::api::KeyState;
 use crate::jwk::{Jwk, JwkSet};

@@ -3,9 +3,9 @@
 use jiff::Timestamp;
 
 use super::{
+    assessor::Assessor,
     desired::{Entry, Source},
     kid::{self, Slot},
-    plan::Assessor,
     record::KeyRecord,
 };
 use crate::api::{KeyState, Reason};

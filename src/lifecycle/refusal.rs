@@ -1,32 +1,15 @@
 //! Keys that the admin API refuses. A refusal is a finding about one key: the others continue without it.
 
 use super::{
+    assessor::Assessor,
     desired::{Entry, Source},
     kid,
-    plan::Assessor,
-    step::Step,
+    step::RefusedWrite,
 };
 use crate::api::Reason;
 
 /// How many refusals a condition lists.
 const LISTED: usize = 3;
-
-/// A write that the admin API refused in this pass. That a key cannot be stored does not keep it from being removed.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct RefusedWrite {
-    /// The kid.
-    pub kid: String,
-    /// Whether the key was to be removed, and not stored.
-    pub is_removal: bool,
-}
-
-impl RefusedWrite {
-    /// The write that a step is, if it writes one key.
-    pub fn of(step: &Step) -> Option<Self> {
-        let is_removal = matches!(step, Step::DeleteKey { .. });
-        step.kid().map(|kid| Self { kid: kid.to_owned(), is_removal })
-    }
-}
 
 impl Assessor<'_> {
     /// Whether the admin API refused in this pass to store the next key of an entry, so that the entry can supply none.

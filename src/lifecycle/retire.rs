@@ -1,8 +1,10 @@
 //! Who signs, who stops, who leaves, and who was taken away.
 
 use super::{
-    access, kid,
-    plan::{Assessor, Rank},
+    access,
+    assessor::Assessor,
+    kid,
+    rank::Rank,
     record::KeyRecord,
     step::{DeleteCause, Place, PutCause, Step},
 };

@@ -3,8 +3,9 @@
 use std::collections::BTreeSet;
 
 use super::{
+    assessor::{Assessor, is_first_pass},
     kid,
-    plan::{Assessor, Rank, is_first_pass},
+    rank::Rank,
     record::KeyRecord,
     step::{DeleteCause, Place, Step},
 };

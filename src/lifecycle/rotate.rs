@@ -2,7 +2,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::{desired::Entry, kid::Slot, observed::CLOCK_TOLERANCE, plan::Assessor};
+use super::{assessor::Assessor, desired::Entry, kid::Slot, observed::CLOCK_TOLERANCE};
 use crate::api::{KeyState, Reason};
 
 /// The generated private key that serves an entry now.

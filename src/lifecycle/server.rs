@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::{
-    plan::{Assessment, Assessor},
+    assessor::{Assessment, Assessor},
     publication::{self, by_record},
     record::{KeyRecord, Record},
     step::Step,

@@ -1,7 +1,8 @@
 //! What waits in the staged set, and whether it has to be read to know.
 
 use super::{
-    plan::{Assessor, Rank},
+    assessor::Assessor,
+    rank::Rank,
     step::{DeleteCause, Place, Step},
 };
 use crate::{api::Origin, jwk::Jwk};

@@ -5,10 +5,12 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 
 use super::{
-    Desired, Observed, deletion,
+    Desired, Observed,
+    assessor::Assessment,
+    deletion,
     desired::Refusal,
     findings::{Finding, Severity, Trouble, conditions, finding, is_true},
-    plan::{Assessment, assess},
+    plan::assess,
     publication::{Local, Published, Target, TargetId, TargetState, Wanted, by_record},
     record::to_seconds,
     step::Step,

@@ -141,6 +141,23 @@ pub enum DeleteCause {
     ResourceDeleted,
 }
 
+/// A write that the admin API refused in this pass. That a key cannot be stored does not keep it from being removed.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct RefusedWrite {
+    /// The kid.
+    pub kid: String,
+    /// Whether the key was to be removed, and not stored.
+    pub is_removal: bool,
+}
+
+impl RefusedWrite {
+    /// The write that a step is, if it writes one key.
+    pub fn of(step: &Step) -> Option<Self> {
+        let is_removal = matches!(step, Step::DeleteKey { .. });
+        step.kid().map(|kid| Self { kid: kid.to_owned(), is_removal })
+    }
+}
+
 impl Step {
     /// Whether this step writes to the remote set.
     pub fn writes_remote(&self) -> bool {

@@ -1,8 +1,9 @@
 //! Which key serves each entry.
 
 use super::{
+    assessor::Assessor,
     desired::{Entry, Source},
-    plan::{Assessor, Rank},
+    rank::Rank,
     record::KeyRecord,
     rotate::Serving,
     source::SourceKey,

@@ -12,7 +12,7 @@ use crate::{
     jwk::{Jwk, PublicJwk},
     lifecycle::{
         findings::{Severity, Trouble},
-        plan::Rank,
+        rank::Rank,
         record::Record,
     },
 };
