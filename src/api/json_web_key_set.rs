@@ -4,7 +4,7 @@ use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Import, JsonWebKeySetStatus, PublicKey, PublishTarget, Rotation};
+use super::{DeletionPolicy, Import, JsonWebKeySetStatus, KeyUse, PublicKey, PublishTarget, Rotation};
 
 /// One remote JSON Web Key Set: its keys, who signs, and where the public halves are published.
 #[derive(CustomResource, KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -190,27 +190,6 @@ impl Algorithm {
     }
 }
 
-/// What a key is for (RFC 7517 section 4.2): `sig` for signatures, `enc` for encryption.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum KeyUse {
-    /// Signatures.
-    #[default]
-    Sig,
-    /// Encryption.
-    Enc,
-}
-
-impl KeyUse {
-    /// The value of the member `use`.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Sig => "sig",
-            Self::Enc => "enc",
-        }
-    }
-}
-
 /// What happens to remote keys that belong to no entry. `Keep` (the default): they stay as they are, and their public halves are published.
 /// `Delete`: after a key of an entry signs, the private ones are reduced to their public halves, and 48 hours later all of them leave the set.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -220,17 +199,6 @@ pub enum UnmanagedKeys {
     Keep,
     /// After a key of an entry signs, the private ones are reduced to their public halves, and 48 hours later all of them leave the set.
     Delete,
-}
-
-/// What happens to the remote set when the resource is deleted. `Delete`: the keys of the entries are deleted, and the set with them if it holds
-/// no other keys. `Retain`: the remote set stays as it is. `spec.deletionPolicy` defaults to `Delete` if the operator created the set, and to
-/// `Retain` if it found it; `status.onDelete` shows which.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub enum DeletionPolicy {
-    /// The keys of the entries are deleted, and the set with them if it holds no other keys.
-    Delete,
-    /// The remote set stays as it is.
-    Retain,
 }
 
 /// Whether the remote set may be written: `Enforce` (the default), or `Observe`: it is read and published, but never written.

@@ -6,8 +6,10 @@ mod admin_api;
 mod authentication;
 mod conditions;
 mod crd;
+mod deletion_policy;
 mod import;
 mod json_web_key_set;
+mod key_use;
 mod names;
 mod public_key;
 mod publish;
@@ -19,10 +21,10 @@ pub use admin_api::{AdminApi, AdminApiSpec, AdminApiStatus, ForwardedProto, Limi
 pub use authentication::{Authentication, Basic, BearerToken, CaRef, CaRefKind, ClientCredentials, Header, SecretKeyRef, SecretRef, Tls};
 pub use conditions::{ConditionType, Reason};
 pub use crd::{crds, crds_yaml};
+pub use deletion_policy::DeletionPolicy;
 pub use import::{Import, ImportSecretRef};
-pub use json_web_key_set::{
-    AdminApiRef, Algorithm, DeletionPolicy, Generate, JsonWebKeySet, JsonWebKeySetSpec, KeySource, KeyUse, Mode, UnmanagedKeys,
-};
+pub use json_web_key_set::{AdminApiRef, Algorithm, Generate, JsonWebKeySet, JsonWebKeySetSpec, KeySource, Mode, UnmanagedKeys};
+pub use key_use::KeyUse;
 pub use names::{
     ACCEPT_SERVER_ANNOTATION, ADMIN_API_FINALIZER, ADMIN_API_LABEL, FIELD_MANAGER, FINALIZER, GROUP, HANDOVER_ANNOTATION, IMPORT_LABEL,
     LAST_APPLIED_ANNOTATION, MANAGED_BY_LABEL, MANAGED_METADATA_ANNOTATION, ROTATE_AT_ANNOTATION, SET_ANNOTATION, VERSION,

@@ -3,6 +3,8 @@
 //! A [`Jwk`] keeps every member it was parsed from, known or not, because a key that passes through the operator must come out as it went in.
 //! What leaves for the eyes of others is a [`PublicJwk`]: it can only be made by the allow-list of its `kty`, so a private member cannot be in it.
 //!
+//! A key, its public half, its thumbprint, a set and how they are read are one thing in five files, which name each other.
+//!
 //! This module does no input or output and knows no clock.
 
 pub mod import;

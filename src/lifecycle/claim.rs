@@ -5,7 +5,8 @@ use kube::ResourceExt as _;
 
 use super::{
     access::{self, Labels},
-    desired::{Refusal, set_id},
+    names::set_id,
+    spec_refusal::Refusal,
 };
 use crate::api::{AdminApiSpec, JsonWebKeySet, Mode, Reason};
 

@@ -8,7 +8,9 @@ use kube::ResourceExt as _;
 use super::{
     access::{self, Grant, Labels},
     claim, kid,
+    names::{is_object_name, is_set_id, set_id},
     publication::{PrivateKeys, Wanted},
+    spec_refusal::Refusal,
     timing::{RotateAt, Timing, asked_rotation, timing},
 };
 use crate::api::{
@@ -102,39 +104,6 @@ pub enum Source {
     },
 }
 
-/// Why a resource is not acted on. Nothing changes, remotely or in targets, until the resource or the AdminApi does.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{message}")]
-pub struct Refusal {
-    /// The reason of the condition.
-    pub reason: Reason,
-    /// What is wrong and what to do.
-    pub message: String,
-}
-
-impl Refusal {
-    fn new(reason: Reason, message: impl Into<String>) -> Self {
-        Self { reason, message: message.into() }
-    }
-}
-
-/// The id of the resource's remote set: `spec.set`, else `{setPrefix}{namespace}.{name}`. Without an AdminApi it is the one in the status.
-pub fn set_id(resource: &JsonWebKeySet, api: Option<&AdminApiSpec>) -> String {
-    let default = |prefix: &str| format!("{prefix}{}.{}", resource.namespace().unwrap_or_default(), resource.name_any());
-    let told = || resource.status.as_ref().and_then(|status| status.set.clone());
-    resource.spec.set.clone().unwrap_or_else(|| match api {
-        Some(api) => default(access::prefix(api)),
-        None => told().unwrap_or_else(|| default("")),
-    })
-}
-
-/// Whether a resource can name this set, as the schema has it.
-pub fn is_set_id(set: &str) -> bool {
-    let is_end = |character: Option<char>| character.is_some_and(|character| character.is_ascii_alphanumeric());
-    let is_inner = |character: char| character.is_ascii_alphanumeric() || ['.', '_', ':', '-'].contains(&character);
-    set.len() <= 200 && is_end(set.chars().next()) && is_end(set.chars().next_back()) && set.chars().all(is_inner) && !set.contains("..")
-}
-
 /// Parses a resource against the AdminApi it uses. `labels` are those of its namespace, `None` while they are not known.
 ///
 /// While the resource is being deleted, entries that cannot be understood are left out: what is wrong with a key must not keep the others.
@@ -162,7 +131,9 @@ pub fn validate(resource: &JsonWebKeySet, api: &AdminApiSpec, labels: Option<&La
         None => entries.iter().find(|entry| !matches!(entry.source, Source::Public { .. })).map(|entry| entry.name.clone()),
     };
     let private_keys = if grant.private_export { PrivateKeys::Granted } else { PrivateKeys::Denied };
-    let publication = Wanted::of(resource, &set, private_keys, &entries);
+    let has_public_half = |entry: &&Entry| !matches!(&entry.source, Source::Generate { alg, .. } if alg.is_symmetric());
+    let readable = entries.iter().filter(has_public_half).map(|entry| entry.name.clone()).collect();
+    let publication = Wanted::of(resource, &set, private_keys, readable);
     if !deleting {
         let named = publication.targets.iter().map(|target| &target.id).chain(&publication.withheld);
         named.into_iter().try_for_each(|id| require_object_name(&id.name))?;
@@ -257,13 +228,6 @@ fn require_object_name(name: &str) -> Result<(), Refusal> {
     let refusal =
         || Refusal::new(Reason::InvalidSpec, format!("{name:?} is not a valid object name: use lowercase letters, digits, - and ."));
     if is_object_name(name) { Ok(()) } else { Err(refusal()) }
-}
-
-/// Whether a name leads to one object and no other.
-pub(super) fn is_object_name(name: &str) -> bool {
-    let is_inner = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-' || byte == b'.';
-    let is_end = |byte: Option<u8>| byte.is_some_and(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit());
-    name.bytes().all(is_inner) && is_end(name.bytes().next()) && is_end(name.bytes().next_back())
 }
 
 /// Hydra signs with the first private key whatever its use, and one symmetric key makes its /.well-known/jwks.json fail for everybody.

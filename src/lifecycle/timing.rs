@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use kube::ResourceExt as _;
 
-use super::{Refusal, limits, record::DEFAULT_RETAIN};
+use super::{limits, record::DEFAULT_RETAIN, spec_refusal::Refusal};
 use crate::api::{AdminApiSpec, JsonWebKeySet, ROTATE_AT_ANNOTATION, Reason, Rotation};
 
 /// How long a key is announced at most when the spec does not say.

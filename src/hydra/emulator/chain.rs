@@ -10,8 +10,8 @@ use zeroize::Zeroizing;
 
 use super::{
     Refusal,
-    decode::jose,
     go_base64::{self, Encoding},
+    refusal::jose,
     x509::{self, CertifiedKey, Fault},
 };
 use crate::jwk::Jwk;

@@ -9,6 +9,7 @@ use super::{
     chain::Chain,
     go_base64::{self, Encoding},
     go_json,
+    refusal::jose,
     x509::CertifiedKey,
 };
 use crate::jwk::{
@@ -56,10 +57,6 @@ fn own_members(key: &Jwk, chain: &Chain) -> Result<&'static [&'static str], Refu
         "oct" => present(key, &["k"]).map(|()| &["k"][..]).map_err(|_| jose("invalid OCT (symmetric) key, missing k value")),
         other => Err(jose(&format!("unknown json web key type '{other}'"))),
     }
-}
-
-pub(super) fn jose(reason: &str) -> Refusal {
-    Refusal::Malformed(format!("go-jose/go-jose: {reason}"))
 }
 
 /// Go's JSON refuses members of another type. A fault in a member of bytes ends the reading, others wait until everything is read.

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, fmt, sync::Arc};
 
-use super::{Generate, RandomKeys, decode, generate};
+use super::{Generate, RandomKeys, Refusal, decode, generate};
 use crate::jwk::{Jwk, JwkSet, PublicJwkSet};
 
 /// The key sets of one Hydra and the seven operations on them, with the semantics that were measured.
@@ -12,32 +12,6 @@ use crate::jwk::{Jwk, JwkSet, PublicJwkSet};
 pub struct Store {
     sets: BTreeMap<String, Vec<Jwk>>,
     generator: Arc<dyn Generate>,
-}
-
-/// Why an operation was refused. The text is Hydra's own, so it may repeat a `kty` or a `crv` of the request, never key material.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Refusal {
-    /// 400: no key can be generated for this `alg`.
-    #[error("Unsupported key algorithm")]
-    UnsupportedAlgorithm,
-    /// 400: the body is no JSON, or go-jose does not take the key in it.
-    #[error("Unable to decode the request body: {0}")]
-    Malformed(String),
-    /// 404 of a set.
-    #[error("Unable to locate the requested resource")]
-    SetNotFound,
-    /// 404 of a key.
-    #[error("Unable to locate the resource")]
-    KeyNotFound,
-    /// 409: the set has a key with this `kid` already, or a whole set names one twice.
-    #[error("Unable to insert or update resource because a resource with that value exists already")]
-    Conflict,
-    /// 500: a symmetric key in a broadcast set has no public half, and nobody gets any.
-    #[error("json: error calling MarshalJSON for type jose.JSONWebKey: go-jose/go-jose: unknown key type '%!s(<nil>)'")]
-    SymmetricKeyInBroadcast,
-    /// 500: the emulator could not make a key or write its file.
-    #[error("{0}")]
-    Internal(&'static str),
 }
 
 impl Default for Store {

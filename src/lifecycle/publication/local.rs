@@ -2,7 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use super::target::{HeldTarget, TargetId, TargetState};
+use super::{
+    target::{HeldTarget, TargetState},
+    target_id::TargetId,
+};
 use crate::lifecycle::record::Record;
 
 /// What is known without the admin API: what the status remembers, and what is where targets should be.

@@ -1,6 +1,9 @@
 //! What to do when somebody else changed a target of a set that is as planned: decided without a look at the set.
 
-use super::target::{HeldTarget, TargetId, TargetState, TargetStep};
+use super::{
+    target::{HeldTarget, TargetState, TargetStep},
+    target_id::TargetId,
+};
 use crate::api::TargetKind;
 
 /// What an edited target needs.

@@ -5,13 +5,7 @@ use std::collections::BTreeSet;
 use kube::ResourceExt as _;
 
 use super::TargetId;
-use crate::{
-    api::{AdminApiSpec, JsonWebKeySet, PrivateLayout, PublishTarget, TargetContentKind, TargetKind},
-    lifecycle::{
-        access::{self, Labels},
-        desired::{Entry, Source, is_object_name, set_id, validate},
-    },
-};
+use crate::api::{AdminApiSpec, JsonWebKeySet, PrivateLayout, PublishTarget, TargetContentKind, TargetKind};
 
 /// The data key of a target that names none.
 const DEFAULT_DATA_KEY: &str = "jwks.json";
@@ -71,12 +65,11 @@ pub struct Target {
 }
 
 impl Wanted {
-    /// What a resource asks for whose spec can be acted on.
-    pub(in crate::lifecycle) fn of(resource: &JsonWebKeySet, set: &str, private_keys: PrivateKeys, entries: &[Entry]) -> Self {
+    /// What a resource asks for whose spec can be acted on, and of whose entries these have keys that verifiers can read.
+    pub(in crate::lifecycle) fn of(resource: &JsonWebKeySet, set: &str, private_keys: PrivateKeys, readable: BTreeSet<String>) -> Self {
         let mut targets = targets(resource);
         let is_withheld = |target: &mut Target| target.private.is_some() && private_keys == PrivateKeys::Denied;
         let withheld = targets.extract_if(.., is_withheld).map(|target| target.id).collect();
-        let has_public_half = |entry: &&Entry| !matches!(&entry.source, Source::Generate { alg, .. } if alg.is_symmetric());
         Self {
             set: set.to_owned(),
             targets,
@@ -84,49 +77,8 @@ impl Wanted {
             revoked: resource.spec.revoke.iter().cloned().collect(),
             is_complete: true,
             private_keys,
-            readable: entries.iter().filter(has_public_half).map(|entry| entry.name.clone()).collect(),
+            readable,
         }
-    }
-
-    /// What is published while the admin API is not asked: what the spec names if it can be acted on, else what was published before. `labels`
-    /// are those of the namespace.
-    pub fn without_admin_api(resource: &JsonWebKeySet, granting: Granting<'_>, labels: Option<&Labels>) -> Self {
-        let desired = match granting {
-            Granting::Rules(api) => validate(resource, api, labels).ok(),
-            Granting::Nothing | Granting::Unreadable => None,
-        };
-        match desired.filter(|desired| !desired.deleting) {
-            Some(desired) => desired.publication,
-            None => Self::without_spec(resource, granting, labels),
-        }
-    }
-
-    /// What is published of a resource that is not acted on, whatever its spec says: what was written before stays up to date, but for what the
-    /// spec revokes and what is not granted any more. `labels` are those of its namespace.
-    pub fn without_spec(resource: &JsonWebKeySet, granting: Granting<'_>, labels: Option<&Labels>) -> Self {
-        let written = resource.status.as_ref().filter(|status| status.origin.is_some()).and_then(|status| status.set.clone());
-        let rules = match granting {
-            Granting::Rules(api) => Some(api),
-            Granting::Nothing | Granting::Unreadable => None,
-        };
-        // A set that keys were put into stays the one of its resource, also when the spec came to name another.
-        let set = &written.unwrap_or_else(|| set_id(resource, rules));
-        let private_keys = match granting {
-            Granting::Nothing => PrivateKeys::Denied,
-            Granting::Unreadable => PrivateKeys::Unknown,
-            Granting::Rules(api) => {
-                let grant = access::grant(api, &resource.namespace().unwrap_or_default(), labels, set);
-                if grant.is_some_and(|grant| grant.private_export) { PrivateKeys::Granted } else { PrivateKeys::Denied }
-            }
-        };
-        let was_written = |target: &Target| {
-            let listed = resource.status.iter().flat_map(|status| &status.targets);
-            listed.into_iter().any(|listed| target.id.is(listed)) && is_object_name(&target.id.name)
-        };
-        let mut wanted = Self { is_complete: false, ..Self::of(resource, set, private_keys, &[]) };
-        wanted.targets.retain(|target| was_written(target) && resource.metadata.deletion_timestamp.is_none());
-        wanted.readable = resource.spec.keys.iter().map(|entry| entry.name.clone()).collect();
-        wanted
     }
 }
 

@@ -2,17 +2,14 @@
 //!
 //! Neither the signature nor the time is looked at: parsing is all that go-jose does with a certificate.
 
-use std::borrow::Cow;
-
 use super::{
+    algorithm::algorithm,
     extension,
+    fault::Fault,
     input::{Input, tag},
     name,
     public_key::{self, CertifiedKey},
 };
-
-/// What Go says of a certificate that it does not take.
-pub(in super::super) type Fault = Cow<'static, str>;
 
 /// The public key of a certificate. Everything else has to have its right form, and is dropped.
 pub(in super::super) fn parse(der: &[u8]) -> Result<CertifiedKey, Fault> {
@@ -60,16 +57,6 @@ fn signature_algorithm(signed: &mut Input<'_>, certificate: &mut Input<'_>) -> R
         return Err("x509: inner and outer signature algorithm identifiers don't match".into());
     }
     algorithm(inner).map(drop)
-}
-
-/// The identifier of an algorithm, and its parameters, empty if there are none.
-pub(super) fn algorithm(mut input: Input<'_>) -> Result<(&[u8], &[u8]), Fault> {
-    let identifier = input.identifier().ok_or("x509: malformed OID")?;
-    if input.is_empty() {
-        return Ok((identifier, &[]));
-    }
-    let (_, parameters, _) = input.any().ok_or("x509: malformed parameters")?;
-    Ok((identifier, parameters))
 }
 
 fn validity(signed: &mut Input<'_>) -> Result<(), Fault> {

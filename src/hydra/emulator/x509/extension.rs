@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use super::{
-    certificate::Fault,
+    fault::Fault,
     input::{Input, tag, to_i64},
 };
 

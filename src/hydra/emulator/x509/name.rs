@@ -1,7 +1,7 @@
 //! The issuer and the subject of a certificate.
 
 use super::{
-    certificate::Fault,
+    fault::Fault,
     input::{Input, tag},
 };
 

@@ -1,7 +1,8 @@
 //! The public key of a certificate.
 
 use super::{
-    certificate::{Fault, algorithm},
+    algorithm::algorithm,
+    fault::Fault,
     input::{Input, tag},
 };
 use crate::jwk::validate::curve;
