@@ -110,36 +110,3 @@ async fn try_clean_up(resource: &JsonWebKeySet, cx: &Context) -> Result<(), Pass
     let admitted = turn.map(|turn| Admission { turn, preparation: None });
     Box::pin(reconcile::reconcile_resource(Arc::new(deleted), admitted, cx)).await.map(drop)
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn resource(uid: &str) -> JsonWebKeySet {
-        let mut resource = JsonWebKeySet::new("payments", Default::default());
-        resource.metadata.uid = Some(uid.to_owned());
-        resource.metadata.finalizers = Some(vec![FINALIZER.to_owned()]);
-        resource
-    }
-
-    #[test]
-    fn nothing_is_kept_of_what_is_over() {
-        let (noticed, mut told) = mpsc::unbounded();
-        let departed = Departed::new(noticed);
-        departed.take(resource("gone"), true);
-        assert!(departed.holds("gone") && departed.open().len() == 1);
-        assert!(departed.let_go("gone") && departed.holds("gone"), "the pass of the cleanup still ends");
-        departed.forget("gone");
-        assert!(!departed.let_go("gone") && departed.lock().is_empty());
-        assert!(matches!(told.try_recv(), Ok(Noticed::Gone(_))));
-    }
-
-    #[test]
-    fn the_set_of_what_vanished_in_a_gap_of_the_watch_stays() {
-        let (noticed, mut told) = mpsc::unbounded();
-        let departed = Departed::new(noticed);
-        departed.take(resource("vanished"), false);
-        assert!(departed.lock().is_empty() && departed.open().is_empty(), "nothing is cleaned up, and nothing is kept");
-        assert!(matches!(told.try_recv(), Ok(Noticed::Vanished(_))));
-    }
-}

@@ -117,3 +117,36 @@ impl Departed {
 fn was_held(resource: &JsonWebKeySet) -> bool {
     resource.meta().deletion_timestamp.is_none() && resource.finalizers().iter().any(|finalizer| finalizer == FINALIZER)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn resource(uid: &str) -> JsonWebKeySet {
+        let mut resource = JsonWebKeySet::new("payments", Default::default());
+        resource.metadata.uid = Some(uid.to_owned());
+        resource.metadata.finalizers = Some(vec![FINALIZER.to_owned()]);
+        resource
+    }
+
+    #[test]
+    fn nothing_is_kept_of_what_is_over() {
+        let (noticed, mut told) = mpsc::unbounded();
+        let departed = Departed::new(noticed);
+        departed.take(resource("gone"), true);
+        assert!(departed.holds("gone") && departed.open().len() == 1);
+        assert!(departed.let_go("gone") && departed.holds("gone"), "the pass of the cleanup still ends");
+        departed.forget("gone");
+        assert!(!departed.let_go("gone") && departed.lock().is_empty());
+        assert!(matches!(told.try_recv(), Ok(Noticed::Gone(_))));
+    }
+
+    #[test]
+    fn the_set_of_what_vanished_in_a_gap_of_the_watch_stays() {
+        let (noticed, mut told) = mpsc::unbounded();
+        let departed = Departed::new(noticed);
+        departed.take(resource("vanished"), false);
+        assert!(departed.lock().is_empty() && departed.open().is_empty(), "nothing is cleaned up, and nothing is kept");
+        assert!(matches!(told.try_recv(), Ok(Noticed::Vanished(_))));
+    }
+}

@@ -9,9 +9,7 @@ use aws_lc_rs::digest;
 
 use super::document::{self, Document, in_hexadecimal};
 use super::{target_id::TargetId, wanted::Target};
-use crate::api::{
-    FIELD_MANAGER, LAST_APPLIED_ANNOTATION, MANAGED_BY_LABEL, MANAGED_METADATA_ANNOTATION, SET_ANNOTATION, TargetKind, TargetStatus,
-};
+use crate::api::{FIELD_MANAGER, LAST_APPLIED_ANNOTATION, MANAGED_BY_LABEL, MANAGED_METADATA_ANNOTATION, SET_ANNOTATION};
 use crate::jwk::{Jwk, PublicJwk};
 
 /// What was found where a target should be.
