@@ -44,7 +44,8 @@ pub(super) fn next(desired: &Desired, seen: &Observed, now: Timestamp) -> Option
     if seen.late_answers_until(now).is_some() {
         return None;
     }
-    let Some(staged) = &seen.staged else { return Some(Step::ReadStaged) };
+    // Whatever the status says: what is left there now, nobody looks for later.
+    let Some(staged) = seen.staged.as_ref().filter(|_| seen.is_staged_fresh()) else { return Some(Step::ReadStaged) };
     if let Some(kid) = staged.keys.iter().find_map(Jwk::kid) {
         let step = Step::DeleteKey { place: Place::Staged, kid: kid.to_owned(), cause: DeleteCause::ResourceDeleted };
         return Some(ahead::guarded(seen, step, now));

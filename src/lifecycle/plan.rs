@@ -82,6 +82,8 @@ impl Assessor<'_> {
         self.due = None;
         self.next_rotation = None;
         let looked = std::mem::replace(&mut self.record, self.seen.local.record.clone());
+        // Somebody else may write the set meanwhile, and stage a key.
+        self.record.staged_keys = None;
         // What vanished leaves: at once if the set was never this resource's to write, else as it would if it still were.
         let was_own = self.record.origin.is_some();
         self.record.keys.retain(|kid, key| was_own && key.state != KeyState::Unmanaged && !expired.contains(kid));

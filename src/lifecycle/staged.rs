@@ -1,7 +1,7 @@
 //! What waits in the staged set, and whether it has to be read to know.
 
 use super::{
-    assessor::Assessor,
+    assessor::{Assessor, is_first_pass},
     rank::Rank,
     step::{DeleteCause, Place, Step},
 };
@@ -23,7 +23,8 @@ impl Assessor<'_> {
     pub(super) fn count_staged(&mut self) {
         let stored = self.seen.local.record.staged_keys;
         let may_come = self.seen.late_answers_until(self.now).is_some();
-        let is_new = self.seen.is_first_look && self.record.origin == Some(Origin::Created);
+        let is_new = is_first_pass(self.seen) && self.record.origin == Some(Origin::Created);
+        let is_moved = self.seen.local.record.server.as_ref().is_some_and(|server| *server != self.desired.server);
         let seen = match &self.seen.staged {
             Some(staged) => Some(staged.keys.len()),
             // Of a set that was not there before, nothing was staged either. What an earlier resource may have left there shows as a 409.
@@ -32,6 +33,8 @@ impl Assessor<'_> {
         let is_stored_and_holds = stored == Some(0) && seen == Some(0);
         self.record.staged_keys = match seen {
             _ if self.steps.iter().any(|(_, step)| step.stages_key()) => None,
+            // What was counted is on another server.
+            _ if is_moved && !self.seen.is_staged_fresh() => None,
             Some(0) if may_come && !is_stored_and_holds => None,
             None => stored,
             counted => counted,

@@ -88,6 +88,8 @@ pub fn refused(
     let mut status = previous.clone();
     status.observed_generation = Some(generation);
     status.set = Some(wanted.set.clone());
+    // Another resource may own the set meanwhile, and stage a key.
+    status.staged_key_count = None;
     list_targets(&mut status, local, &by_record(wanted, local, now).written);
     let no = |kind| Finding { kind, holds: false, reason: refusal.reason, message: refusal.message.clone() };
     let mut findings = vec![no(ConditionType::Ready), no(ConditionType::Synced), Finding { holds: true, ..no(ConditionType::Stalled) }];

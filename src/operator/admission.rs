@@ -32,10 +32,12 @@ pub(super) fn wait(guard: &Arc<Watched>, cx: &Arc<Context>) -> Option<Admitted> 
     }
     let admission = AssertUnwindSafe(admit(guard.clone(), cx.clone())).catch_unwind();
     let mut admission = Box::pin(admission.map(|admitted| admitted.map_err(|_| Panicked)));
+    // Before its first look: if the resource goes from then on, nothing is kept of the wait.
+    cx.waiting.begin(&uid);
     if let Some(admitted) = admission.as_mut().now_or_never() {
+        cx.waiting.forget(&uid);
         return Some(admitted);
     }
-    cx.waiting.begin(&uid);
     let (resource, cx) = (ObjectRef::from_obj(guard.as_ref()), cx.clone());
     tokio::spawn(async move { cx.waiting.end(&uid, resource, admission.await) });
     None

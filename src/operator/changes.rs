@@ -49,7 +49,10 @@ impl Waiting<'_> {
 
 impl Drop for Waiting<'_> {
     fn drop(&mut self) {
-        self.changes.lock().remove(&self.uid);
+        let mut waiting = self.changes.lock();
+        if waiting.get(&self.uid).is_some_and(|notify| Arc::ptr_eq(notify, &self.notify)) {
+            waiting.remove(&self.uid);
+        }
     }
 }
 

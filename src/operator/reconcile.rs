@@ -78,8 +78,12 @@ pub(super) async fn reconcile(guard: Arc<Watched>, cx: Arc<Context>) -> Result<A
     Ok(action)
 }
 
-/// What needs no turn: edited targets, and all targets while the admin API does not answer. Answers when nothing else is to be done.
+/// What needs no turn: edited targets, and all targets while the admin API does not answer. Answers when nothing else is to be done, as for a
+/// resource that waits for its turn already.
 async fn ahead(guard: &Watched, cx: &Context) -> Option<Action> {
+    if cx.waiting.holds(guard.meta().uid.as_deref().unwrap_or_default()) {
+        return Some(repairs::while_waiting(guard, cx).await);
+    }
     let repaired = repairs::repair(guard, cx).await;
     if repaired.is_none() {
         publication::while_unanswered(guard, cx).await;

@@ -11,7 +11,7 @@ use crate::{
     lifecycle::{self, Repair, TargetId, TargetState, TargetStep},
 };
 
-/// Puts targets back if nothing else happened since the resource came to rest; `None` if a pass is needed.
+/// Puts targets back if nothing else happened since the resource came to rest; `None` if a pass is needed. Whatever else needs one ends the rest.
 pub(super) async fn repair(watched: &Watched, cx: &Context) -> Option<Action> {
     let resource = watched.0.as_ref().ok()?;
     let uid = resource.meta().uid.as_deref().unwrap_or_default();
@@ -21,7 +21,10 @@ pub(super) async fn repair(watched: &Watched, cx: &Context) -> Option<Action> {
         return None;
     }
     let next = || cx.memory.edits(uid, |edits| edits.next()).flatten();
-    next()?;
+    if next().is_none() {
+        // It was woken for something that the last pass has answered.
+        return Some(Action::requeue(rest.until.saturating_duration_since(now)));
+    }
     let edited = cx.memory.edits(uid, |edits| edits.take(now)).unwrap_or_default();
     if rest.is_settled {
         for id in edited {
@@ -34,6 +37,18 @@ pub(super) async fn repair(watched: &Watched, cx: &Context) -> Option<Action> {
     }
     let next = next().map_or(rest.until, |next| next.min(rest.until));
     Some(Action::requeue(next.saturating_duration_since(Instant::now())))
+}
+
+/// Keeps the targets of a resource that waits for its turn up to date while its admin API does not answer, each edit a little later. Answers
+/// when to look at the next one.
+pub(super) async fn while_waiting(watched: &Watched, cx: &Context) -> Action {
+    let uid = watched.meta().uid.clone().unwrap_or_default();
+    let due = cx.memory.edits(&uid, |edits| edits.take(Instant::now())).unwrap_or_default();
+    if !due.is_empty() {
+        publication::while_unanswered(watched, cx).await;
+    }
+    let next = cx.memory.edits(&uid, |edits| edits.next()).flatten();
+    next.map_or_else(Action::await_change, |next| Action::requeue(next.saturating_duration_since(Instant::now())))
 }
 
 /// Puts one target back. Answers whether no pass is needed for it.

@@ -426,8 +426,7 @@ fn a_target_that_nobody_could_read_yet_delays_no_rotation() {
 fn a_key_that_somebody_adds_in_the_middle_of_a_deletion_stays() {
     let mut world = World::new(generated(&["signing"]));
     world.pass(&[]);
-    // It does not know what is staged, and asks for it between its look at the set and the deletion.
-    world.resource.status.as_mut().expect("a status").staged_key_count = None;
+    // It asks for what is staged between its look at the set and the deletion.
     world.restart();
     world.advance(LATE + 1);
     world.delete_resource();

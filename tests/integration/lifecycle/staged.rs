@@ -1,10 +1,13 @@
 //! What the status says of the staged set, and when the staged set has to be read.
 
-use jwk_operator::api::{JsonWebKeySetSpec, Rotation};
+use jwk_operator::{
+    api::{JsonWebKeySetSpec, Mode, Reason, Rotation},
+    lifecycle::{self, Local, Observed, Record, Step},
+};
 
 use super::{
     entries::{generated, hours, with_rotation},
-    world::{End, Fault, LATE, SET, STAGED, World},
+    world::{Fault, LATE, SET, STAGED, World},
 };
 
 /// One entry that rotates every eight hours, announced an hour before.
@@ -83,18 +86,66 @@ fn the_status_never_says_that_nothing_is_staged_while_something_is() {
     }
 }
 
-/// A kid that was written down and not asked for is asked for later: the status forgets its count again before that.
+/// What is known of the staged set after a look at `world`, without one at the staged set.
+fn counted(world: &World, is_first_look: bool) -> Option<usize> {
+    let desired = world.desired().expect("granted");
+    let mut seen = Observed::new(Local::new(Record::from_status(&world.status())));
+    seen.finalizer = true;
+    seen.is_first_look = is_first_look;
+    seen.fold(&Step::ReadLive, world.read(SET), world.now);
+    lifecycle::assess(&desired, &seen, world.now).record.staged_keys
+}
+
+/// Whoever takes the finalizer away makes no new resource of it: what was staged before may be there still.
 #[test]
-fn a_request_that_follows_later_is_preceded_by_its_record() {
-    let mut world = due();
-    // Its kid is stored, and the request is refused; the pass after that may find the staged set empty and say so.
-    assert_eq!(world.pass(&[Fault::None, Fault::Refused]), End::Stopped);
-    for steps in 0..4 {
-        world.advance(LATE + 1);
-        let faults: Vec<_> = std::iter::repeat_n(Fault::None, steps).chain([Fault::CrashAfter]).collect();
-        world.pass(&faults);
-        assert!(world.staged().is_empty() || count(&world) != Some(0), "{steps}");
-    }
+fn without_its_finalizer_a_resource_is_not_taken_for_a_new_one() {
+    let mut world = World::new(rotating());
+    world.pass(&[]);
+    forget(&mut world);
+    assert_eq!(counted(&world, true), None);
+}
+
+/// What was counted at another server says nothing about this one.
+#[test]
+fn another_server_is_asked_anew() {
+    let mut world = World::new(rotating());
+    world.pass(&[]);
+    assert_eq!(counted(&world, false), Some(0));
+    world.url = "http://127.0.0.2:4445".into();
+    assert_eq!(counted(&world, false), None);
+}
+
+/// While the set is not this resource's to write, another one may stage keys there.
+#[test]
+fn what_others_may_have_staged_meanwhile_is_read() {
+    let mut world = World::new(rotating());
+    world.pass(&[]);
+    world.edit(|spec| spec.mode = Some(Mode::Observe));
+    world.pass(&[]);
+    assert_eq!(count(&world), None);
+    world.edit(|spec| spec.mode = None);
+    world.pass(&[]);
+    assert_eq!((readings(&world), count(&world)), (1, Some(0)));
+
+    let refusal = lifecycle::Refusal { reason: Reason::SetConflict, message: "it is another's".to_owned() };
+    let granted = world.desired().expect("granted").publication;
+    let local = Local::new(Record::from_status(&world.status()));
+    let status = lifecycle::refused(&world.status(), 1, &refusal, (&granted, &local), world.now);
+    assert_eq!(status.staged_key_count, None);
+}
+
+/// Whatever the status says, nothing stays in the staged set of a resource that goes.
+#[test]
+fn a_deletion_looks_into_the_staged_set() {
+    let mut world = World::new(rotating());
+    world.pass(&[]);
+    world.outsider("leaves a key in the staged set", |store| {
+        store.create(STAGED, Some("shop.payments.signing.20260101T000000Z"), "ES256", "sig").expect("a key");
+    });
+    assert_eq!(count(&world), Some(0));
+    world.delete_resource();
+    world.pass(&[]);
+    assert!(world.gone && world.staged().is_empty() && world.live().is_empty());
 }
 
 #[test]
