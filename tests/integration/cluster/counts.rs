@@ -107,7 +107,9 @@ async fn a_start_costs_one_look_for_each_set_and_no_request_of_kubernetes() {
     assert_eq!(looks(&playground).len(), SETS, "{:?}", looks(&playground));
     let requests = playground.control_plane.operator_requests().split_off(before);
     let of_sets: Vec<_> = requests.into_iter().filter(|(_, resource)| !resource.starts_with("adminapis")).collect();
-    let repair = [("patch".to_owned(), "configmaps/".to_owned())];
-    let (events, rest): (Vec<_>, Vec<_>) = of_sets.into_iter().partition(|(_, resource)| resource.starts_with("events"));
-    assert!(rest == repair && events.len() <= 1, "{rest:?}, {events:?}");
+    let (writes, reads): (Vec<_>, Vec<_>) = of_sets.iter().partition(|(verb, _)| verb != "get");
+    let (events, writes): (Vec<_>, Vec<_>) = writes.into_iter().partition(|(_, resource)| resource.starts_with("events"));
+    assert!(writes.len() == 1 && writes[0].0 == "patch" && events.len() <= 1, "{of_sets:?}");
+    // The watch may show the repair before its answer is noted: then its metadata is read once.
+    assert!(reads.len() <= 1, "{of_sets:?}");
 }

@@ -147,11 +147,11 @@ fn a_rotation_that_the_admin_api_does_not_allow_is_refused_and_changes_nothing()
     world.pass(&[]);
     let before = world.live();
     for (rotation, sentence) in [
-        (Rotation { interval: Some(std::time::Duration::from_secs(20).into()), ..Rotation::default() }, "shorter than 3600s"),
         (
-            Rotation { prepublish: Some(std::time::Duration::from_secs(120).into()), ..Rotation::default() },
-            "must be 0s or longer than 120s",
+            Rotation { interval: Some(std::time::Duration::from_secs(20).into()), ..Rotation::default() },
+            "rotation.interval 20s must be at least 1h",
         ),
+        (Rotation { prepublish: Some(std::time::Duration::from_secs(120).into()), ..Rotation::default() }, "must be 0s or longer than 2m"),
         (
             Rotation { interval: Some(hours(2)), prepublish: Some(hours(2)), ..Rotation::default() },
             "must be shorter than rotation.interval",
