@@ -24,6 +24,7 @@ pub mod limits;
 mod names;
 mod notice;
 mod observed;
+mod outcome;
 mod pattern;
 mod plan;
 mod progress;
@@ -57,6 +58,7 @@ pub use kid::staged_set;
 pub use names::{is_set_id, set_id};
 pub use notice::{Notice, add_notice, notice};
 pub use observed::Observed;
+pub use outcome::{Failure, Outcome};
 pub use plan::{assess, next, next_publication, wake};
 pub use progress::{Pace, Progress};
 pub use publication::{
@@ -66,7 +68,7 @@ pub use publication::{
 pub use record::{DEFAULT_RETAIN, KeyRecord, Record};
 pub use source::{SecretContent, SourceKey, SourceState, read_source};
 pub use spec_refusal::Refusal;
-pub use status::{Failure, Outcome, Sight, refused, status, unconnected, unparsable, without_values};
+pub use status::{Sight, refused, status, unconnected, unparsable, without_values};
 pub use step::{CreateCause, DeleteCause, Place, PutCause, RefusedWrite, Step};
 pub use timing::{RotateAt, Timing};
 pub use transition::{Transition, transition, trouble};

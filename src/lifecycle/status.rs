@@ -9,6 +9,7 @@ use super::{
     assessor::Assessment,
     deletion,
     findings::{Finding, Severity, Trouble, conditions, finding, is_true},
+    outcome::{Failure, Outcome},
     plan::assess,
     publication::{Local, Published, Target, TargetId, TargetState, Wanted, by_record},
     record::to_seconds,
@@ -21,17 +22,6 @@ use crate::api::{ConditionType, JsonWebKeySet, JsonWebKeySetStatus, Mode, Reason
 
 /// How many kids a status lists.
 const LISTED_KIDS: usize = 64;
-
-/// How a pass ended.
-#[derive(Clone, Debug)]
-pub enum Outcome {
-    /// Every step that is due now was taken.
-    Done,
-    /// The pass continues: this status is stored ahead of a step.
-    Underway,
-    /// A look or a step failed.
-    Failed(Failure),
-}
 
 /// What a pass saw last.
 #[derive(Clone, Copy, Debug)]
@@ -50,30 +40,6 @@ impl<'seen> Sight<'seen> {
             Self::Everything(seen) => Some(seen),
             Self::Targets(_) | Self::Nothing => None,
         }
-    }
-}
-
-/// Why a pass stopped.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Failure {
-    /// The reason of the condition.
-    pub reason: Reason,
-    /// What happened, in words that a tenant may read: no text of a server.
-    pub message: String,
-    /// Whether somebody has to act before a repetition can succeed.
-    pub stalled: bool,
-    /// Whether a step was due when it failed, and not only a look.
-    pub step_was_due: bool,
-}
-
-impl Failure {
-    /// The failure of a look, together with the step that waits for it.
-    fn since(&self, due: Option<Timestamp>) -> Self {
-        let mut reported = self.clone();
-        if let Some(due) = due.filter(|_| !self.step_was_due) {
-            reported.message.push_str(&format!("; a step has been due since {due:.0}"));
-        }
-        reported
     }
 }
 
