@@ -55,6 +55,10 @@ pub(super) async fn while_waiting(watched: &Watched, cx: &Context) -> Action {
 async fn put_back(resource: &JsonWebKeySet, id: &TargetId, cx: &Context) -> bool {
     let uid = resource.meta().uid.as_deref().unwrap_or_default();
     let kept = cx.memory.target(uid, id);
+    if kept.as_ref().is_some_and(|kept| targets::is_unchanged(id, kept, cx)) {
+        // The watch showed our own write before its answer was remembered, or the edit was undone by a pass.
+        return true;
+    }
     let Ok(found) = targets::look(resource, id, cx).await else { return false };
     match lifecycle::repair(id, kept.as_ref(), &found) {
         Repair::Nothing => {

@@ -6,7 +6,7 @@ use k8s_openapi::api::core::v1::{ConfigMap, Secret};
 use kube::{
     Api, ResourceExt as _,
     api::{DeleteParams, Patch, PatchParams, Preconditions},
-    core::PartialObjectMeta,
+    core::{ObjectMeta, PartialObjectMeta},
     runtime::reflector::{self, ObjectRef, Store},
 };
 use serde_json::{Value, json};
@@ -33,6 +33,24 @@ pub(super) async fn observe(resource: &JsonWebKeySet, id: &TargetId, cx: &Contex
         TargetKind::Secret => observe_kind::<Secret>(&cx.stores.secrets, resource, id, cx).await,
     };
     state.map_err(|source| PassError::ReadTarget { id: id.clone(), source: Box::new(source) })
+}
+
+/// Whether the watch shows the target as it is remembered: nobody else changed it since.
+pub(super) fn is_unchanged(id: &TargetId, remembered: &HeldTarget, cx: &Context) -> bool {
+    let (name, namespace) = (id.name.as_str(), id.namespace.as_str());
+    match id.kind {
+        TargetKind::ConfigMap => {
+            cx.stores.config_maps.get(&ObjectRef::new(name).within(namespace)).is_some_and(|seen| is_this(&seen.metadata, remembered))
+        }
+        TargetKind::Secret => {
+            cx.stores.secrets.get(&ObjectRef::new(name).within(namespace)).is_some_and(|seen| is_this(&seen.metadata, remembered))
+        }
+    }
+}
+
+/// Whether this version of this object is the one that is held.
+fn is_this(metadata: &ObjectMeta, held: &HeldTarget) -> bool {
+    metadata.uid.as_deref() == Some(&held.uid) && metadata.resource_version.as_deref() == Some(&held.resource_version)
 }
 
 /// The targets that exist: those that are remembered; at the first look those that are watched, since a process may have died between writing
@@ -142,12 +160,7 @@ where
     let watched = store.get(&ObjectRef::new(&id.name).within(&id.namespace));
     let remembered = cx.memory.target(&owner, id);
     let state = match (watched, remembered) {
-        (Some(watched), Some(held))
-            if watched.metadata.uid.as_deref() == Some(&held.uid)
-                && watched.metadata.resource_version.as_deref() == Some(&held.resource_version) =>
-        {
-            return Ok(TargetState::Held(held));
-        }
+        (Some(watched), Some(held)) if is_this(&watched.metadata, &held) => return Ok(TargetState::Held(held)),
         (None, None) => return Ok(TargetState::Absent),
         (Some(watched), _) if !metadata::is_controlled_by(&watched.metadata, &owner) => TargetState::Foreign,
         _ => read::<K>(id, &owner, cx).await?,
