@@ -46,15 +46,21 @@ fn points_off_the_curve_are_refused() {
 /// The y for which Ed25519 has a point, as computed with big integers from the equation of RFC 8032 section 5.1.
 #[test]
 fn ed25519_takes_exactly_the_points() {
-    let points_below_41 = [0, 3, 4, 5, 6, 9, 10, 14, 15, 16, 18, 19, 21, 23, 24, 25, 26, 27, 28, 29, 30, 32, 33, 35, 37, 39, 40];
+    // 0 has order 4, 1 has order 1.
+    let points_below_41 = [3, 4, 5, 6, 9, 10, 14, 15, 16, 18, 19, 21, 23, 24, 25, 26, 27, 28, 29, 30, 32, 33, 35, 37, 39, 40];
     for y in 0..41_u8 {
         let mut bytes = [0; 32];
         bytes[0] = y;
         let key = without(&rfc_key(OKP), &["d"]).with("x", b64(&bytes));
-        let expected = if points_below_41.contains(&y) { Ok(()) } else { Err(InvalidJwk::NotOnCurve) };
+        let expected = match y {
+            0 | 1 => Err(InvalidJwk::SmallOrder),
+            y if points_below_41.contains(&y) => Ok(()),
+            _ => Err(InvalidJwk::NotOnCurve),
+        };
         assert_eq!(key.validate(), expected, "y = {y}");
-        // The sign of x is not part of y.
+        // The sign of x is not part of y. There is no negative zero: y = 1 has x = 0.
         bytes[31] = 0x80;
+        let expected = if y == 1 { Err(InvalidJwk::NotOnCurve) } else { expected };
         assert_eq!(key.with("x", b64(&bytes)).validate(), expected, "y = {y} with the sign set");
     }
     let below_p = |distance: u8| {
@@ -65,11 +71,31 @@ fn ed25519_takes_exactly_the_points() {
     };
     let negated = [3, 4, 5, 6, 9, 10, 14, 15, 16, 18, 19, 21, 23, 24, 25, 26, 27, 28, 29];
     for distance in 1..30 {
-        let expected = if negated.contains(&distance) { Ok(()) } else { Err(InvalidJwk::NotOnCurve) };
+        let expected = match distance {
+            1 => Err(InvalidJwk::SmallOrder),
+            distance if negated.contains(&distance) => Ok(()),
+            _ => Err(InvalidJwk::NotOnCurve),
+        };
         assert_eq!(below_p(distance), expected, "y = p - {distance}");
     }
     // p itself is another way to write 0.
     assert_eq!(below_p(0), Err(InvalidJwk::NotOnCurve));
+}
+
+/// The points of order 8, as RFC 7748 and the papers on small subgroups list them.
+#[test]
+fn points_for_which_anybody_can_sign_are_refused() {
+    for encoded in [
+        "c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a",
+        "c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac03fa",
+        "26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05",
+        "26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc85",
+    ] {
+        let bytes: Vec<u8> =
+            encoded.as_bytes().chunks(2).map(|pair| u8::from_str_radix(str::from_utf8(pair).expect("ASCII"), 16).expect("hex")).collect();
+        let key = without(&rfc_key(OKP), &["d"]).with("x", b64(&bytes));
+        assert_eq!(key.validate(), Err(InvalidJwk::SmallOrder), "{encoded}");
+    }
 }
 
 #[test]
