@@ -7,11 +7,11 @@ use std::{
 };
 
 use http::{HeaderValue, header};
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use reqwest::Url;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::{Deserialize, Deserializer};
 use tokio::sync::Mutex;
+use url::form_urlencoded::byte_serialize;
 use zeroize::Zeroizing;
 
 use super::{
@@ -27,8 +27,6 @@ const LONGEST_ANSWER: usize = 64 << 10;
 const DEFAULT_LIFETIME: Duration = Duration::from_secs(300);
 /// How long before its end a token is not used any more, at least.
 const MARGIN: Duration = Duration::from_secs(5);
-/// What stays as it is in a form (RFC 6749 appendix B); everything else is written as `%XX`.
-const FORM: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_');
 
 /// What a token is asked for with.
 #[derive(Clone)]
@@ -56,7 +54,8 @@ pub(super) struct TokenSource {
     http: reqwest::Client,
     url: Url,
     authorization: HeaderValue,
-    form: String,
+    /// What the body says (RFC 6749 section 4.4.2).
+    form: Vec<(&'static str, String)>,
     secrets: Vec<SecretString>,
     /// Held while a token is fetched, so that many calls fetch one.
     current: Mutex<Option<Token>>,
@@ -92,18 +91,16 @@ impl TokenSource {
         if !(url.scheme() == "https" || url.scheme() == "http" && is_loopback) || !is_plain {
             return Err(ConfigError::InvalidTokenUrl);
         }
-        let encode = |text: &str| utf8_percent_encode(text, FORM).to_string();
-        let basic = encode_basic(&encode(&credentials.client_id), &Zeroizing::new(encode(credentials.client_secret.expose_secret())));
+        let encode = |text: &str| Zeroizing::new(byte_serialize(text.as_bytes()).collect::<String>());
+        let basic = encode_basic(&encode(&credentials.client_id), &encode(credentials.client_secret.expose_secret()));
         let header = Zeroizing::new(format!("Basic {}", basic.expose_secret()));
         let mut authorization = HeaderValue::from_str(&header).map_err(|_| ConfigError::InvalidCredentials)?;
         authorization.set_sensitive(true);
-        let mut form = "grant_type=client_credentials".to_owned();
+        let mut form = vec![("grant_type", "client_credentials".to_owned())];
         if !credentials.scopes.is_empty() {
-            form.push_str(&format!("&scope={}", encode(&credentials.scopes.join(" "))));
+            form.push(("scope", credentials.scopes.join(" ")));
         }
-        if let Some(audience) = &credentials.audience {
-            form.push_str(&format!("&audience={}", encode(audience)));
-        }
+        form.extend(credentials.audience.map(|audience| ("audience", audience)));
         Ok(Self { http, url, authorization, form, secrets: vec![credentials.client_secret, basic], current: Mutex::new(None) })
     }
 
@@ -145,8 +142,7 @@ impl TokenSource {
             .post(self.url.clone())
             .header(header::AUTHORIZATION, self.authorization.clone())
             .header(header::ACCEPT, "application/json")
-            .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
-            .body(self.form.clone());
+            .form(&self.form);
         let mut response = request
             .send()
             .await

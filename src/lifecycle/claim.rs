@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 use kube::ResourceExt as _;
+use url::Url;
 
 use super::{
     access::{self, Labels},
@@ -68,15 +69,12 @@ pub fn is_owned_by(resource: &Claimant<'_>, other: &Claimant<'_>) -> bool {
 /// The server that an AdminApi reaches: host, port and path prefix. Two that differ in the scheme only are one; two names of one server are
 /// not recognised as one.
 pub fn server(api: &AdminApiSpec) -> String {
-    let (scheme, rest) = api.url.split_once("://").unwrap_or(("http", &api.url));
-    let authority = rest.trim_end_matches('/').to_ascii_lowercase();
-    let has_port = authority.rsplit_once(':').is_some_and(|(_, port)| !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit()));
-    let port = match (has_port, scheme.eq_ignore_ascii_case("https")) {
-        (true, _) => "",
-        (false, true) => ":443",
-        (false, false) => ":80",
-    };
-    format!("{}{port}{}", authority.trim_end_matches(':'), api.path_prefix.as_deref().unwrap_or("/admin"))
+    let prefix = api.path_prefix.as_deref().unwrap_or("/admin");
+    match Url::parse(&api.url).as_ref().map(|url| (url.host_str(), url.port_or_known_default())) {
+        Ok((Some(host), Some(port))) => format!("{host}:{port}{prefix}"),
+        // It is no URL and reaches nothing.
+        _ => format!("{}{prefix}", api.url),
+    }
 }
 
 /// What decides between two claims: when the resource was created, then its UID.
@@ -185,7 +183,12 @@ mod tests {
             let other = AdminApiSpec { url: url.into(), path_prefix: prefix.map(str::to_owned), ..everybody() };
             assert!(!through(Some(&other)), "{url}");
         }
-        for (one, two) in [("http://h", "http://h:80"), ("https://h", "https://h:443/"), ("http://[::1]", "http://[::1]:80")] {
+        for (one, two) in [
+            ("http://h", "http://h:80"),
+            ("https://h", "https://h:443/"),
+            ("http://[::1]", "http://[0:0::1]:80"),
+            ("http://H", "http://h:"),
+        ] {
             let of = |url: &str| server(&AdminApiSpec { url: url.into(), ..AdminApiSpec::default() });
             assert_eq!(of(one), of(two));
         }

@@ -128,7 +128,7 @@ pub(super) fn metadata_of(resource: &JsonWebKeySet, id: &TargetId, content: &Tar
         namespace: Some(id.namespace.clone()),
         labels: Some(content.labels.clone()),
         annotations: Some(content.annotations.clone()),
-        owner_references: Some(vec![owner_reference(resource)]),
+        owner_references: owner_reference(resource).map(|reference| vec![reference]),
         ..ObjectMeta::default()
     }
 }
@@ -147,13 +147,8 @@ pub(super) fn held<K: TargetObject>(mut object: K) -> HeldTarget {
     HeldTarget { uid: object.uid().unwrap_or_default(), resource_version, is_immutable, content }
 }
 
-fn owner_reference(resource: &JsonWebKeySet) -> OwnerReference {
-    OwnerReference {
-        api_version: JsonWebKeySet::api_version(&()).into_owned(),
-        kind: JsonWebKeySet::kind(&()).into_owned(),
-        name: resource.name_any(),
-        uid: resource.uid().unwrap_or_default(),
-        controller: Some(true),
-        block_owner_deletion: Some(true),
-    }
+/// The resource as the controller of what it owns, which waits for that to be gone.
+fn owner_reference(resource: &JsonWebKeySet) -> Option<OwnerReference> {
+    let reference = resource.controller_owner_ref(&())?;
+    Some(OwnerReference { block_owner_deletion: Some(true), ..reference })
 }

@@ -66,9 +66,9 @@ async fn one_token_serves_many_calls() {
     assert_eq!(tokens.received().len(), 1);
     assert!(api.received().iter().all(|request| sent_token(request) == "Bearer token-0-of-many"));
     let asked = &tokens.received()[0];
-    assert_eq!(asked.body, "grant_type=client_credentials&scope=keys.read%20keys.write&audience=https%3A%2F%2Fhydra");
+    assert_eq!(asked.body, "grant_type=client_credentials&scope=keys.read+keys.write&audience=https%3A%2F%2Fhydra");
     use base64::Engine as _;
-    let basic = base64::engine::general_purpose::STANDARD.encode("jwk%20operator:s3cret%2B%2F%3D%26");
+    let basic = base64::engine::general_purpose::STANDARD.encode("jwk+operator:s3cret%2B%2F%3D%26");
     assert_eq!(sent_token(asked), format!("Basic {basic}"));
 }
 
