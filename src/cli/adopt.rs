@@ -96,19 +96,6 @@ fn yaml(adoption: &Adoption) -> anyhow::Result<String> {
     for remark in &adoption.remarks {
         text.push_str(&format!("# {}\n", escaped(remark)));
     }
-    text.push_str(&quoted(&serde_saphyr::to_string(&value)?));
+    text.push_str(&serde_saphyr::to_string(&value)?);
     Ok(text)
-}
-
-/// Quotes the members that YAML 1.1, which kubectl reads, takes for booleans: `y` of an EC key and `n` of an RSA key.
-fn quoted(yaml: &str) -> String {
-    let lines = yaml.lines().map(|line| {
-        let rest = line.trim_start();
-        let indentation = &line[..line.len() - rest.len()];
-        match rest.split_once(':') {
-            Some((member @ ("y" | "n"), value)) => format!("{indentation}\"{member}\":{value}\n"),
-            _ => format!("{line}\n"),
-        }
-    });
-    lines.collect()
 }

@@ -26,20 +26,20 @@ pub(super) struct RbacOptions {
 
 pub(super) fn print(options: &RbacOptions) -> anyhow::Result<()> {
     if let Some(folder) = &options.chart {
-        for (name, yaml) in operator::chart_rules() {
+        for (name, yaml) in operator::chart_rules()? {
             let path = folder.join(name);
             std::fs::write(&path, yaml).with_context(|| format!("cannot write {}", path.display()))?;
         }
         return Ok(());
     }
     let yaml = if options.users {
-        operator::users_yaml()
+        operator::users_yaml()?
     } else {
         operator::operator_yaml(operator::Installation {
             namespace: &options.namespace,
             watched: &options.watch_namespace,
             lease: &options.lease_name,
-        })
+        })?
     };
     print!("{yaml}");
     Ok(())

@@ -1,6 +1,6 @@
 //! What the operator may do in Kubernetes, and what people may: the least that works, each rule with its reason.
 
-use std::fmt::Write as _;
+use serde_saphyr::FlowSeq;
 
 /// One rule of a role.
 struct Permission {
@@ -126,43 +126,59 @@ const PLATFORM: &[Permission] = &[rule(
     &["get", "list", "watch", "create", "update", "patch", "delete"],
 )];
 
+/// What is filled in where a rule names objects, as YAML: the items of a list.
+struct Filled {
+    namespaces: Option<String>,
+    lease: String,
+}
+
 /// The service account of the operator and its roles, as YAML: for the whole cluster, or for these namespaces only.
-pub fn operator_yaml(installation: Installation<'_>) -> String {
-    let Installation { namespace, watched, .. } = installation;
+///
+/// # Errors
+/// If a name cannot be written as YAML.
+pub fn operator_yaml(installation: Installation<'_>) -> anyhow::Result<String> {
+    let Installation { namespace, watched, lease } = installation;
+    let filled = Filled { namespaces: (!watched.is_empty()).then(|| list(watched)).transpose()?, lease: list(&[lease])? };
     let mut yaml =
         String::from("# What the operator may do. Each rule says why. The tests and the demo run the operator with exactly this.\n");
-    object(&mut yaml, "v1", "Namespace", namespace, None, &[]);
-    object(&mut yaml, "v1", "ServiceAccount", "jwk-operator", Some(namespace), &[]);
+    yaml += &object("v1", "Namespace", namespace, None, &[])?;
+    yaml += &object("v1", "ServiceAccount", "jwk-operator", Some(namespace), &[])?;
     let everywhere = watched.is_empty();
-    role(&mut yaml, None, "jwk-operator", &[], OPERATOR.iter().filter(|rule| everywhere || !rule.is_namespaced), Some(installation));
-    binding(&mut yaml, None, "jwk-operator", namespace);
+    yaml += &role(None, "jwk-operator", &[], OPERATOR.iter().filter(|rule| everywhere || !rule.is_namespaced), &filled)?;
+    yaml += &binding(None, "jwk-operator", namespace)?;
     let own = OWN_NAMESPACE.iter().filter(|_| !everywhere);
-    role(&mut yaml, Some(namespace), "jwk-operator-own", &[], LEASE.iter().chain(own), Some(installation));
-    binding(&mut yaml, Some(namespace), "jwk-operator-own", namespace);
+    yaml += &role(Some(namespace), "jwk-operator-own", &[], LEASE.iter().chain(own), &filled)?;
+    yaml += &binding(Some(namespace), "jwk-operator-own", namespace)?;
     for watched in watched {
-        role(&mut yaml, Some(watched), "jwk-operator", &[], OPERATOR.iter().filter(|rule| rule.is_namespaced), Some(installation));
-        binding(&mut yaml, Some(watched), "jwk-operator", namespace);
+        yaml += &role(Some(watched), "jwk-operator", &[], OPERATOR.iter().filter(|rule| rule.is_namespaced), &filled)?;
+        yaml += &binding(Some(watched), "jwk-operator", namespace)?;
     }
-    yaml
+    Ok(yaml)
 }
 
 /// The roles of people, as YAML. Kubernetes adds the first two to its own roles view, edit and admin.
-pub fn users_yaml() -> String {
+///
+/// # Errors
+/// None is known.
+pub fn users_yaml() -> anyhow::Result<String> {
+    let nothing = Filled { namespaces: None, lease: String::new() };
     let mut yaml = String::from(
         "# What people may do. Kubernetes adds the first two roles to its own: view, edit and admin. The third is bound by hand.\n",
     );
-    role(&mut yaml, None, "jwk-operator-view", &["view", "edit", "admin"], VIEW.iter(), None);
-    role(&mut yaml, None, "jwk-operator-edit", &["edit", "admin"], EDIT.iter(), None);
-    role(&mut yaml, None, "jwk-operator-platform", &[], PLATFORM.iter(), None);
-    yaml
+    yaml += &role(None, "jwk-operator-view", &["view", "edit", "admin"], VIEW.iter(), &nothing)?;
+    yaml += &role(None, "jwk-operator-edit", &["edit", "admin"], EDIT.iter(), &nothing)?;
+    yaml += &role(None, "jwk-operator-platform", &[], PLATFORM.iter(), &nothing)?;
+    Ok(yaml)
 }
 
 /// The rules alone, by the name of the file of the chart that holds them. Where a rule names objects there is a template of Helm.
-pub fn chart_rules() -> Vec<(String, String)> {
-    let names = Installation {
-        namespace: "",
-        watched: &["{{ .Values.namespaces | join \", \" }}".to_owned()],
-        lease: "{{ include \"jwk-operator.leaseName\" . }}",
+///
+/// # Errors
+/// None is known.
+pub fn chart_rules() -> anyhow::Result<Vec<(String, String)>> {
+    let templates = Filled {
+        namespaces: Some("{{ .Values.namespaces | toJson }}".to_owned()),
+        lease: "[{{ include \"jwk-operator.leaseName\" . | quote }}]".to_owned(),
     };
     let namespaced = OPERATOR.iter().filter(|rule| rule.is_namespaced).collect::<Vec<_>>();
     let parts: [(&str, Vec<&Permission>); 7] = [
@@ -175,87 +191,122 @@ pub fn chart_rules() -> Vec<(String, String)> {
         ("platform", PLATFORM.iter().collect()),
     ];
     let file = |(name, permissions): (&str, Vec<&Permission>)| {
-        let mut yaml = String::new();
-        for permission in permissions {
-            let mut text = String::new();
-            rule_yaml(&mut text, permission, Some(names));
-            // An empty list names no namespace, and would be a rule for nothing.
-            if permission.names == Names::Namespaces {
-                let lines = text.lines().map(|line| match line.contains("resourceNames") {
-                    true => format!("{{{{- if .Values.namespaces }}}}\n{line}\n{{{{- end }}}}\n"),
-                    false => format!("{line}\n"),
-                });
-                text = lines.collect();
-            }
-            yaml.push_str(&text);
-        }
-        (format!("{name}.yaml"), yaml)
+        let rules = permissions.into_iter().map(|permission| chart_rule(permission, &templates)).collect::<anyhow::Result<String>>()?;
+        Ok((format!("{name}.yaml"), rules))
     };
     parts.into_iter().map(file).collect()
 }
 
-fn object(yaml: &mut String, version: &str, kind: &str, name: &str, namespace: Option<&str>, labels: &[&str]) {
-    let _ = write!(yaml, "---\napiVersion: {version}\nkind: {kind}\nmetadata:\n  name: {name}\n");
+/// A rule of the chart. An empty list names no namespace, and would be a rule for nothing.
+fn chart_rule(permission: &Permission, templates: &Filled) -> anyhow::Result<String> {
+    let text = rule_yaml(permission, templates)?;
+    if permission.names != Names::Namespaces {
+        return Ok(text);
+    }
+    let lines = text.lines().map(|line| match line.contains("resourceNames") {
+        true => format!("{{{{- if .Values.namespaces }}}}\n{line}\n{{{{- end }}}}\n"),
+        false => format!("{line}\n"),
+    });
+    Ok(lines.collect())
+}
+
+fn object(version: &str, kind: &str, name: &str, namespace: Option<&str>, labels: &[&str]) -> anyhow::Result<String> {
+    let mut yaml = format!("---\napiVersion: {version}\nkind: {kind}\nmetadata:\n  name: {}\n", scalar(name)?);
     if let Some(namespace) = namespace {
-        let _ = writeln!(yaml, "  namespace: {namespace}");
+        yaml += &format!("  namespace: {}\n", scalar(namespace)?);
     }
     if !labels.is_empty() {
         yaml.push_str("  labels:\n");
     }
     for role in labels {
-        let _ = writeln!(yaml, "    rbac.authorization.k8s.io/aggregate-to-{role}: \"true\"");
+        yaml += &format!("    rbac.authorization.k8s.io/aggregate-to-{role}: \"true\"\n");
     }
+    Ok(yaml)
 }
 
 fn role<'rule>(
-    yaml: &mut String,
     namespace: Option<&str>,
     name: &str,
     aggregated_to: &[&str],
     permissions: impl Iterator<Item = &'rule Permission>,
-    installation: Option<Installation<'_>>,
-) {
+    filled: &Filled,
+) -> anyhow::Result<String> {
     let kind = if namespace.is_some() { "Role" } else { "ClusterRole" };
-    object(yaml, "rbac.authorization.k8s.io/v1", kind, name, namespace, aggregated_to);
-    yaml.push_str("rules:\n");
-    for permission in permissions {
-        rule_yaml(yaml, permission, installation);
-    }
+    let head = object("rbac.authorization.k8s.io/v1", kind, name, namespace, aggregated_to)?;
+    let rules = permissions.map(|permission| rule_yaml(permission, filled)).collect::<anyhow::Result<String>>()?;
+    Ok(format!("{head}rules:\n{rules}"))
 }
 
-fn rule_yaml(yaml: &mut String, permission: &Permission, installation: Option<Installation<'_>>) {
-    comment(yaml, permission.why);
-    let list = |names: &[&str]| names.iter().map(|name| if name.is_empty() { "\"\"" } else { name }).collect::<Vec<_>>().join(", ");
-    let _ = writeln!(yaml, "- apiGroups: [{}]\n  resources: [{}]", list(permission.groups), list(permission.resources));
-    let names = installation.map_or_else(String::new, |installation| match permission.names {
-        Names::All => String::new(),
-        Names::Namespaces => installation.watched.join(", "),
-        Names::Lease => installation.lease.to_owned(),
-    });
-    if !names.is_empty() {
-        let _ = writeln!(yaml, "  resourceNames: [{names}]");
+fn rule_yaml(permission: &Permission, filled: &Filled) -> anyhow::Result<String> {
+    let mut yaml = comment(permission.why);
+    yaml += &format!("- apiGroups: {}\n  resources: {}\n", list(permission.groups)?, list(permission.resources)?);
+    let names = match permission.names {
+        Names::All => None,
+        Names::Namespaces => filled.namespaces.as_ref(),
+        Names::Lease => Some(&filled.lease),
+    };
+    if let Some(names) = names {
+        yaml += &format!("  resourceNames: {names}\n");
     }
-    let _ = writeln!(yaml, "  verbs: [{}]", list(permission.verbs));
+    yaml += &format!("  verbs: {}\n", list(permission.verbs)?);
+    Ok(yaml)
 }
 
-fn binding(yaml: &mut String, namespace: Option<&str>, role: &str, account_namespace: &str) {
+fn binding(namespace: Option<&str>, role: &str, account_namespace: &str) -> anyhow::Result<String> {
     let (kind, of) = if namespace.is_some() { ("RoleBinding", "Role") } else { ("ClusterRoleBinding", "ClusterRole") };
-    object(yaml, "rbac.authorization.k8s.io/v1", kind, role, namespace, &[]);
-    let _ = write!(
-        yaml,
-        "roleRef:\n  apiGroup: rbac.authorization.k8s.io\n  kind: {of}\n  name: {role}\nsubjects:\n- kind: ServiceAccount\n  name: jwk-operator\n  namespace: {account_namespace}\n"
-    );
+    let head = object("rbac.authorization.k8s.io/v1", kind, role, namespace, &[])?;
+    Ok(format!(
+        "{head}roleRef:\n  apiGroup: rbac.authorization.k8s.io\n  kind: {of}\n  name: {role}\nsubjects:\n- kind: ServiceAccount\n  name: jwk-operator\n  namespace: {}\n",
+        scalar(account_namespace)?
+    ))
+}
+
+/// A name as YAML: `on` and `123` are quoted.
+fn scalar(name: &str) -> anyhow::Result<String> {
+    Ok(serde_saphyr::to_string(&name)?.trim_end().to_owned())
+}
+
+/// Names as a YAML list in one line.
+fn list(names: &[impl AsRef<str>]) -> anyhow::Result<String> {
+    let names: Vec<&str> = names.iter().map(AsRef::as_ref).collect();
+    Ok(serde_saphyr::to_string(&FlowSeq(names))?.trim_end().to_owned())
 }
 
 /// A sentence, a line for each 140 characters.
-fn comment(yaml: &mut String, why: &str) {
-    let mut line = String::from("#");
+fn comment(why: &str) -> String {
+    let mut lines = vec![String::from("#")];
     for word in why.split(' ') {
-        if line.len() + word.len() > 140 {
-            let _ = writeln!(yaml, "{line}");
-            line = String::from("#");
+        match lines.last_mut() {
+            Some(line) if line.len() + word.len() <= 140 => *line += &format!(" {word}"),
+            _ => lines.push(format!("# {word}")),
         }
-        let _ = write!(line, " {word}");
     }
-    let _ = writeln!(yaml, "{line}");
+    lines.join("\n") + "\n"
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use serde_json::Value;
+
+    use super::*;
+
+    /// What YAML 1.1, which kubectl reads, takes for booleans, numbers and nothing.
+    #[test]
+    fn every_name_of_kubernetes_stays_text() {
+        let watched = ["on", "123", "null", "1e3", "y"].map(str::to_owned);
+        let yaml = operator_yaml(Installation { namespace: "0x1f", watched: &watched, lease: "1-1" }).expect("YAML");
+        let mut seen = BTreeSet::new();
+        for document in yaml.split("---\n").skip(1) {
+            let object: Value = serde_saphyr::from_str(document).expect("YAML");
+            let names = [object.pointer("/metadata/name"), object.pointer("/metadata/namespace"), object.pointer("/subjects/0/namespace")];
+            let listed =
+                object["rules"].as_array().into_iter().flatten().flat_map(|rule| rule["resourceNames"].as_array().into_iter().flatten());
+            for name in names.into_iter().flatten().chain(listed) {
+                seen.insert(name.as_str().unwrap_or_else(|| panic!("{name} is no text")).to_owned());
+            }
+        }
+        assert!(watched.iter().all(|name| seen.contains(name)) && seen.contains("0x1f") && seen.contains("1-1"), "{seen:?}");
+    }
 }

@@ -50,6 +50,45 @@ fn values_that_cannot_work_are_refused_with_their_name() {
     }
 }
 
+/// YAML takes such names for numbers and booleans unless they are quoted, and then nothing can be applied.
+#[test]
+fn every_name_and_label_stays_text() {
+    let arguments = ["template", "1e3", CHART, "--namespace", "123", "--kube-version", "1.36.0", "--set-string"];
+    let settings = "fullnameOverride=1,nameOverride=2,serviceAccount.name=3,leaderElection.leaseName=4,namespaces={on,5},adminApi.create=true,\
+                    adminApi.name=7,adminApi.spec.url=http://hydra:4445,image.tag=8,crds.enabled=false,metrics.serviceMonitor.enabled=true,\
+                    metrics.prometheusRule.enabled=true";
+    let yaml = helm(None, &arguments.into_iter().chain([settings]).map(str::to_owned).collect::<Vec<_>>()).expect("rendered");
+    let mut count = 0;
+    for document in yaml.split("\n---\n").filter(|document| document.contains("kind:")) {
+        let object: Value = serde_saphyr::from_str(document).expect("YAML");
+        texts(&object, &mut |name, value| {
+            count += 1;
+            assert!(value.is_string(), "{name}: {value} in {document}");
+        });
+    }
+    assert!(count > 100, "{count}");
+}
+
+/// Every value that is a name, a label, an annotation or an item of a list of names.
+fn texts(value: &Value, see: &mut impl FnMut(&str, &Value)) {
+    match value {
+        Value::Object(members) => {
+            for (name, member) in members {
+                match (name.as_str(), member) {
+                    ("labels" | "matchLabels" | "annotations", Value::Object(inner)) => {
+                        inner.iter().for_each(|(name, value)| see(name, value))
+                    }
+                    ("args" | "resourceNames" | "verbs", Value::Array(items)) => items.iter().for_each(|item| see(name, item)),
+                    ("name" | "namespace" | "serviceAccountName" | "image" | "kind" | "apiVersion", _) => see(name, member),
+                    _ => texts(member, see),
+                }
+            }
+        }
+        Value::Array(items) => items.iter().for_each(|item| texts(item, see)),
+        _ => {}
+    }
+}
+
 fn templates(folder: &Path) -> String {
     let entries = std::fs::read_dir(folder).expect("a folder").map(|entry| entry.expect("an entry").path());
     entries.map(|path| if path.is_dir() { templates(&path) } else { std::fs::read_to_string(path).expect("a template") }).collect()

@@ -24,15 +24,15 @@ fn installation(watched: &[String]) -> Installation<'_> {
 fn the_roles_are_what_the_table_of_permissions_gives() {
     let watched = ["shop".to_owned(), "bank".to_owned()];
     for (name, yaml) in [
-        ("cluster.yaml", jwk_operator::operator::operator_yaml(installation(&[]))),
-        ("namespaces.yaml", jwk_operator::operator::operator_yaml(installation(&watched))),
-        ("users.yaml", jwk_operator::operator::users_yaml()),
+        ("cluster.yaml", jwk_operator::operator::operator_yaml(installation(&[])).expect("YAML")),
+        ("namespaces.yaml", jwk_operator::operator::operator_yaml(installation(&watched)).expect("YAML")),
+        ("users.yaml", jwk_operator::operator::users_yaml().expect("YAML")),
     ] {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/rbac").join(name);
         let written = std::fs::read_to_string(&path).unwrap_or_default();
         assert!(written == yaml, "deploy/rbac/{name} is not what the table gives: run `make rbac`");
     }
-    for (name, yaml) in jwk_operator::operator::chart_rules() {
+    for (name, yaml) in jwk_operator::operator::chart_rules().expect("YAML") {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("charts/jwk-operator/files/rules").join(&name);
         let written = std::fs::read_to_string(&path).unwrap_or_default();
         assert!(written == yaml, "the chart's {name} is not what the table gives: run `make rbac`");
