@@ -5,6 +5,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::{CustomResource, KubeSchema, core::Duration};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use strum::IntoStaticStr;
 
 use super::{AccessRule, Authentication, Tls};
 
@@ -112,8 +113,9 @@ pub struct Limits {
 
 /// Value of the header `X-Forwarded-Proto`, `http` or `https`. Defaults to no header. An admin API that expects a proxy that terminates TLS may
 /// refuse plain http without it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, IntoStaticStr, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
+#[strum(serialize_all = "lowercase")]
 pub enum ForwardedProto {
     /// `http`
     Http,
@@ -124,10 +126,7 @@ pub enum ForwardedProto {
 impl ForwardedProto {
     /// The value of the header.
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Http => "http",
-            Self::Https => "https",
-        }
+        self.into()
     }
 }
 

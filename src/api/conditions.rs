@@ -1,7 +1,9 @@
 //! Condition types and reasons: each written once, bounded, used in conditions, events and logs alike.
 
+use strum::IntoStaticStr;
+
 /// The condition types of both resources. `Reconciling` and `Stalled` are kstatus' words: present only while true.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, IntoStaticStr)]
 pub enum ConditionType {
     /// The remote set is as planned and every target is written.
     Ready,
@@ -24,38 +26,13 @@ pub enum ConditionType {
 impl ConditionType {
     /// The condition's `type`.
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Ready => "Ready",
-            Self::Synced => "Synced",
-            Self::Published => "Published",
-            Self::Reconciling => "Reconciling",
-            Self::Stalled => "Stalled",
-            Self::KnownLimitation => "KnownLimitation",
-            Self::DeletionBlocked => "DeletionBlocked",
-            Self::AccessOverlaps => "AccessOverlaps",
-        }
+        self.into()
     }
 }
 
-macro_rules! reasons {
-    ($($(#[$doc:meta])* $name:ident,)*) => {
-        /// Why a condition has its status, or why an event was sent.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-        pub enum Reason { $($(#[$doc])* $name,)* }
-
-        impl Reason {
-            /// Every reason there is.
-            pub const ALL: &'static [Reason] = &[$(Reason::$name,)*];
-
-            /// The reason as it is written in conditions and events.
-            pub fn as_str(self) -> &'static str {
-                match self { $(Self::$name => stringify!($name),)* }
-            }
-        }
-    };
-}
-
-reasons! {
+/// Why a condition has its status, or why an event was sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, IntoStaticStr)]
+pub enum Reason {
     /// Everything is as the spec says.
     AsPlanned,
     /// The next step is taken without help.
@@ -164,4 +141,11 @@ reasons! {
     SetRetained,
     /// The resource vanished while nobody watched, and the remote set stays.
     SetOrphaned,
+}
+
+impl Reason {
+    /// The reason as it is written in conditions and events.
+    pub fn as_str(self) -> &'static str {
+        self.into()
+    }
 }

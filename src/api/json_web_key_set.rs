@@ -3,6 +3,7 @@
 use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use strum::IntoStaticStr;
 
 use super::{DeletionPolicy, Import, JsonWebKeySetStatus, KeyUse, PublicKey, PublishTarget, Rotation};
 
@@ -146,7 +147,7 @@ pub struct Generate {
 }
 
 /// The algorithms a key can be generated for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, IntoStaticStr, Serialize, Deserialize, JsonSchema)]
 #[expect(missing_docs, reason = "each name is the registered name of RFC 7518 and RFC 8037")]
 pub enum Algorithm {
     RS256,
@@ -167,21 +168,7 @@ pub enum Algorithm {
 impl Algorithm {
     /// The registered name, as in the member `alg`.
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::RS256 => "RS256",
-            Self::RS384 => "RS384",
-            Self::RS512 => "RS512",
-            Self::PS256 => "PS256",
-            Self::PS384 => "PS384",
-            Self::PS512 => "PS512",
-            Self::ES256 => "ES256",
-            Self::ES384 => "ES384",
-            Self::ES512 => "ES512",
-            Self::EdDSA => "EdDSA",
-            Self::HS256 => "HS256",
-            Self::HS384 => "HS384",
-            Self::HS512 => "HS512",
-        }
+        self.into()
     }
 
     /// Whether the key is one shared secret (`kty` oct), which has no public half.

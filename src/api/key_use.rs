@@ -2,10 +2,12 @@
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use strum::IntoStaticStr;
 
 /// What a key is for (RFC 7517 section 4.2): `sig` for signatures, `enc` for encryption.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, IntoStaticStr, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
+#[strum(serialize_all = "lowercase")]
 pub enum KeyUse {
     /// Signatures.
     #[default]
@@ -17,9 +19,6 @@ pub enum KeyUse {
 impl KeyUse {
     /// The value of the member `use`.
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Sig => "sig",
-            Self::Enc => "enc",
-        }
+        self.into()
     }
 }

@@ -6,6 +6,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use kube::core::Duration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use strum::IntoStaticStr;
 
 use super::DeletionPolicy;
 use crate::jwk::{PublicJwk, Thumbprint};
@@ -107,7 +108,7 @@ pub struct KeyStatus {
 }
 
 /// The stage of a key's life.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, IntoStaticStr, Serialize, Deserialize, JsonSchema)]
 pub enum KeyState {
     /// Its kid is recorded; the key may not exist yet.
     Planned,

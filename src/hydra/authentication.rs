@@ -4,6 +4,7 @@ use std::fmt;
 
 use http::{HeaderName, HeaderValue, header};
 use secrecy::{ExposeSecret as _, SecretString};
+use strum::IntoStaticStr;
 use zeroize::Zeroizing;
 
 use super::{
@@ -15,7 +16,7 @@ use super::{
 };
 
 /// How a client shows who it is. The credentials are sent to the admin API and to nobody else: redirects are not followed.
-#[derive(Clone)]
+#[derive(Clone, IntoStaticStr)]
 pub enum Authentication {
     /// `Authorization: Bearer` (RFC 6750).
     BearerToken(SecretString),
@@ -39,12 +40,7 @@ pub enum Authentication {
 
 impl fmt::Debug for Authentication {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::BearerToken(_) => "BearerToken",
-            Self::Basic { .. } => "Basic",
-            Self::Header { .. } => "Header",
-            Self::ClientCredentials(_) => "ClientCredentials",
-        })
+        f.write_str(self.into())
     }
 }
 

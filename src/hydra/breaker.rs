@@ -2,6 +2,8 @@
 
 use std::time::{Duration, Instant};
 
+use strum::{IntoStaticStr, VariantArray};
+
 /// How many failures in a row open the breaker.
 const MOST_FAILURES: u32 = 5;
 /// How long it is open the first time.
@@ -12,7 +14,8 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 const WHILE_PROBED: Duration = Duration::from_secs(1);
 
 /// Whether requests are sent.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, IntoStaticStr, VariantArray)]
+#[strum(serialize_all = "snake_case")]
 pub enum BreakerState {
     /// All are.
     Closed,

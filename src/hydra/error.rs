@@ -2,6 +2,8 @@
 
 use std::{fmt, time::Duration};
 
+use strum::IntoStaticStr;
+
 use super::{
     gate::Held,
     operation::{Call, Operation},
@@ -27,7 +29,7 @@ pub struct Error {
 }
 
 /// What happened.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, IntoStaticStr)]
 #[non_exhaustive]
 pub enum ErrorKind {
     /// No connection could be made: the request was not sent.
@@ -140,27 +142,7 @@ impl Error {
 
     /// What happened as one bounded word, for metrics and conditions.
     pub fn reason(&self) -> &'static str {
-        match self.kind {
-            ErrorKind::Unreachable => "Unreachable",
-            ErrorKind::BrokenOff => "BrokenOff",
-            ErrorKind::TimedOut => "TimedOut",
-            ErrorKind::Redirected => "Redirected",
-            ErrorKind::NotTheAdminApi => "NotTheAdminApi",
-            ErrorKind::Unauthorized => "Unauthorized",
-            ErrorKind::Forbidden => "Forbidden",
-            ErrorKind::Conflict => "Conflict",
-            ErrorKind::RateLimited { .. } => "RateLimited",
-            ErrorKind::ConcurrentUpdate => "ConcurrentUpdate",
-            ErrorKind::Rejected => "Rejected",
-            ErrorKind::ServerFailed { .. } => "ServerFailed",
-            ErrorKind::TooLarge => "TooLarge",
-            ErrorKind::Undecodable => "Undecodable",
-            ErrorKind::WrongKey => "WrongKey",
-            ErrorKind::HeldBack { .. } => "HeldBack",
-            ErrorKind::TokenRefused => "TokenRefused",
-            ErrorKind::TokenUnavailable => "TokenUnavailable",
-            ErrorKind::InvalidId => "InvalidId",
-        }
+        (&self.kind).into()
     }
 
     /// Whether a write may have taken effect, or may still: it was sent, and no answer said what became of it.

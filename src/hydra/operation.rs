@@ -1,9 +1,10 @@
 //! The operations, and which of them may be repeated.
 
-use std::fmt;
+use strum::IntoStaticStr;
 
 /// An operation of the admin API, by the name of its interface document.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, IntoStaticStr, strum::Display)]
+#[strum(serialize_all = "snake_case")]
 pub enum Operation {
     /// `POST /keys/{set}`
     CreateJsonWebKeySet,
@@ -28,17 +29,7 @@ pub enum Operation {
 impl Operation {
     /// The operation's name, as logs and metrics write it.
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::CreateJsonWebKeySet => "create_json_web_key_set",
-            Self::GetJsonWebKeySet => "get_json_web_key_set",
-            Self::SetJsonWebKeySet => "set_json_web_key_set",
-            Self::DeleteJsonWebKeySet => "delete_json_web_key_set",
-            Self::GetJsonWebKey => "get_json_web_key",
-            Self::SetJsonWebKey => "set_json_web_key",
-            Self::DeleteJsonWebKey => "delete_json_web_key",
-            Self::GetReadiness => "get_readiness",
-            Self::GetVersion => "get_version",
-        }
+        self.into()
     }
 
     /// Whether the operation changes nothing. Only these are repeated by the client itself.
@@ -70,12 +61,6 @@ impl Operation {
             Self::DeleteJsonWebKeySet | Self::DeleteJsonWebKey => http::Method::DELETE,
             Self::GetJsonWebKeySet | Self::GetJsonWebKey | Self::GetReadiness | Self::GetVersion => http::Method::GET,
         }
-    }
-}
-
-impl fmt::Display for Operation {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
     }
 }
 

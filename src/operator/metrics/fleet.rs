@@ -14,10 +14,11 @@ use prometheus_client::{
     metrics::MetricType,
     registry::Unit,
 };
+use strum::VariantArray as _;
 
 use super::super::context::Context;
 use crate::{
-    api::{AdminApi, JsonWebKeySet, KeyState},
+    api::{AdminApi, JsonWebKeySet},
     hydra::BreakerState,
 };
 
@@ -91,7 +92,7 @@ impl Figures {
             }
         }
         for key in &status.keys {
-            *self.keys.entry(StateLabels { state: state(key.state) }).or_default() += 1;
+            *self.keys.entry(StateLabels { state: key.state.into() }).or_default() += 1;
         }
         if let Some(next) = &status.next_rotation {
             let left = next.0.duration_since(now);
@@ -113,22 +114,10 @@ impl Figures {
         }
         if let Some(Ok(connection)) = cx.connections.get(&name) {
             let found = connection.client.breaker_state();
-            for (state, label) in [(BreakerState::Closed, "closed"), (BreakerState::Open, "open"), (BreakerState::HalfOpen, "half_open")] {
-                self.breakers.insert(BreakerLabels { admin_api: name.clone(), state: label }, i64::from(state == found));
+            for state in BreakerState::VARIANTS {
+                self.breakers.insert(BreakerLabels { admin_api: name.clone(), state: state.into() }, i64::from(*state == found));
             }
         }
-    }
-}
-
-fn state(state: KeyState) -> &'static str {
-    match state {
-        KeyState::Planned => "Planned",
-        KeyState::Staged => "Staged",
-        KeyState::Announced => "Announced",
-        KeyState::Active => "Active",
-        KeyState::Retired => "Retired",
-        KeyState::Revoked => "Revoked",
-        KeyState::Unmanaged => "Unmanaged",
     }
 }
 

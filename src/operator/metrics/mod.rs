@@ -16,6 +16,7 @@ use prometheus_client::{
     metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram, info::Info},
     registry::{Registry, Unit},
 };
+use strum::IntoStaticStr;
 
 use super::context::Context;
 use crate::{
@@ -24,7 +25,7 @@ use crate::{
 };
 
 /// Which reconcile.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, IntoStaticStr)]
 pub(super) enum Kind {
     JsonWebKeySet,
     AdminApi,
@@ -32,15 +33,13 @@ pub(super) enum Kind {
 
 impl Kind {
     fn as_str(self) -> &'static str {
-        match self {
-            Self::JsonWebKeySet => "JsonWebKeySet",
-            Self::AdminApi => "AdminApi",
-        }
+        self.into()
     }
 }
 
 /// How a reconcile ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, IntoStaticStr)]
+#[strum(serialize_all = "lowercase")]
 pub(super) enum Ending {
     Done,
     Failed,
@@ -58,11 +57,7 @@ impl Ending {
     }
 
     fn as_str(self) -> &'static str {
-        match self {
-            Self::Done => "done",
-            Self::Failed => "failed",
-            Self::Panicked => "panicked",
-        }
+        self.into()
     }
 }
 
