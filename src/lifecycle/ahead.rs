@@ -4,8 +4,8 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::{
     Desired, Observed,
-    assessor::is_first_pass,
     kid::{self, Slot},
+    look::is_first_pass,
     publication::TargetStep,
     record::{KeyRecord, Record},
     step::{DeleteCause, Place, PutCause, Step},

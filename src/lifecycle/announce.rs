@@ -4,13 +4,12 @@
 use jiff::Timestamp;
 
 use super::{
-    assessor::Assessor,
     desired::Entry,
-    findings::{Severity, Trouble},
     publication::{TargetId, target_without},
     rank::Rank,
     record::KeyRecord,
     step::{PutCause, Step},
+    supply::Supplier,
 };
 use crate::api::{KeyState, Reason};
 use crate::jwk::{PublicJwk, Thumbprint};
@@ -34,11 +33,11 @@ pub(super) struct Candidate<'key> {
     pub(super) is_held_back: bool,
 }
 
-impl Assessor<'_> {
+impl Supplier<'_> {
     /// Takes a candidate one step further.
     pub(super) fn bring_up(&mut self, candidate: Candidate<'_>) {
         let kid = candidate.kid;
-        let live = self.seen.live.key(kid);
+        let live = self.look.seen.live.key(kid);
         let record = self.record.keys.entry(kid.to_owned()).or_insert_with(|| KeyRecord::new(None, KeyState::Planned));
         if matches!(record.state, KeyState::Unmanaged | KeyState::Revoked) {
             *record = KeyRecord::new(None, KeyState::Planned);
@@ -63,7 +62,7 @@ impl Assessor<'_> {
         self.explained.insert(kid.to_owned());
         if candidate.is_emergency {
             let rank = if candidate.is_announced { Rank::Emergency } else { Rank::Create };
-            self.add(rank, candidate.activation);
+            self.due.add(rank, candidate.activation);
         } else if candidate.is_announced {
             let is_in_set = live.is_some_and(|live| live.public_thumbprint() == candidate.thumbprint);
             if is_in_set {
@@ -87,24 +86,24 @@ impl Assessor<'_> {
             return;
         }
         if let Some(public) = candidate.public {
-            self.note_rotation(candidate.not_before);
+            self.due.note_rotation(candidate.not_before);
             let key = Box::new(public.as_jwk().clone());
-            self.add(Rank::Store, Step::PutKey { key, cause: PutCause::Announced });
+            self.due.add(Rank::Store, Step::PutKey { key, cause: PutCause::Announced });
         }
     }
 
     /// The public half is in the set: counts the time since the targets hold it as well.
     fn activate_when_announced(&mut self, candidate: Candidate<'_>) {
-        let timed = self.timed();
+        let timed = self.look.timed();
         let lacking = candidate
             .thumbprint
             .as_ref()
-            .and_then(|thumbprint| target_without(&self.desired.publication, &self.seen.local, candidate.kid, thumbprint));
+            .and_then(|thumbprint| target_without(&self.look.desired.publication, &self.look.seen.local, candidate.kid, thumbprint));
         let Some(record) = self.record.keys.get_mut(candidate.kid) else { return };
         record.state = KeyState::Announced;
         if let Some(target) = lacking {
             record.announced_at = None;
-            self.note_rotation(candidate.not_before);
+            self.due.note_rotation(candidate.not_before);
             if timed.is_some_and(|now| candidate.not_before.is_none_or(|due| due <= now)) && !candidate.is_held_back {
                 self.blocked_by_target(candidate.kid, &target);
             }
@@ -120,12 +119,12 @@ impl Assessor<'_> {
         if candidate.is_held_back {
             return;
         }
-        match (moment, self.timed()) {
-            (None, _) => self.add(rank, candidate.activation.clone()),
-            (Some(moment), Some(now)) if now >= moment => self.add(rank, candidate.activation.clone()),
+        match (moment, self.look.timed()) {
+            (None, _) => self.due.add(rank, candidate.activation.clone()),
+            (Some(moment), Some(now)) if now >= moment => self.due.add(rank, candidate.activation.clone()),
             (Some(moment), _) => {
-                self.wake_at(moment);
-                self.note_rotation(Some(moment));
+                self.due.wake_at(moment);
+                self.due.note_rotation(Some(moment));
             }
         }
     }
@@ -134,13 +133,6 @@ impl Assessor<'_> {
         let message = format!(
             "kid {kid} is due to sign, but {target} does not hold its public half: it signs after every target has held it for prepublish"
         );
-        self.troubles.push(Trouble { reason: Reason::RotationBlocked, message, severity: Severity::Waiting, publication: false });
-    }
-
-    /// Notes when a key is due to sign, for the status.
-    pub(super) fn note_rotation(&mut self, moment: Option<Timestamp>) {
-        if let Some(moment) = moment {
-            self.next_rotation = Some(self.next_rotation.map_or(moment, |next| next.min(moment)));
-        }
+        self.due.waiting(Reason::RotationBlocked, message);
     }
 }

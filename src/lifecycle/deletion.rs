@@ -3,8 +3,9 @@
 use jiff::Timestamp;
 
 use super::{
-    Desired, Observed, ahead, assessor,
+    Desired, Observed, ahead,
     kid::{self, Slot},
+    look::origin,
     step::{DeleteCause, Place, Step},
 };
 use crate::api::{DeletionPolicy, JsonWebKeySet, KeyState, Mode, Origin};
@@ -37,7 +38,7 @@ pub(super) fn next(desired: &Desired, seen: &Observed, now: Timestamp) -> Option
     if !seen.finalizer {
         return None;
     }
-    let origin = assessor::origin(desired, seen);
+    let origin = origin(desired, seen);
     if policy(desired, Some(origin)) == DeletionPolicy::Retain {
         return Some(Step::RemoveFinalizer { retained: true });
     }

@@ -4,19 +4,19 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::{
     announce::Candidate,
-    assessor::{Assessor, is_first_pass},
     desired::Entry,
     kid::{self, Slot},
+    look::is_first_pass,
     rank::Rank,
     record::KeyRecord,
     rotate::Serving,
     step::{CreateCause, Place, PutCause, Step},
-    supply::Served,
+    supply::{Served, Supplier},
 };
 use crate::api::{Algorithm, KeyState, KeyUse};
 use crate::jwk::Jwk;
 
-impl Assessor<'_> {
+impl Supplier<'_> {
     /// Finds the key that serves, and takes its successor one step further or has one made when it is due.
     pub(super) fn supply_generated(&mut self, entry: &Entry, alg: Algorithm, key_use: KeyUse) -> Served {
         let serving = self.serving(&entry.name, alg, key_use);
@@ -35,11 +35,13 @@ impl Assessor<'_> {
 
     /// The newest private key of the entry in the live set, one that fits if there is one.
     fn serving(&self, name: &str, alg: Algorithm, key_use: KeyUse) -> Option<Serving> {
-        let own = self.seen.private_keys().filter_map(|key| {
+        let own = self.look.seen.private_keys().filter_map(|key| {
             let kid = key.kid()?;
-            let (owner, slot) = kid::parse_generated(&self.desired.set, kid)?;
-            let is_usable =
-                owner == name && self.is_own_generated(kid, slot) && !self.desired.revoked.contains(kid) && !self.replaced.contains(kid);
+            let (owner, slot) = kid::parse_generated(&self.look.desired.set, kid)?;
+            let is_usable = owner == name
+                && self.look.is_own_generated(&self.record, kid, slot)
+                && !self.look.desired.revoked.contains(kid)
+                && !self.replaced.contains(kid);
             is_usable.then(|| Serving { kid: kid.to_owned(), slot, fits: fits(key, alg, key_use) })
         });
         own.max_by_key(|serving| (serving.fits, serving.slot))
@@ -47,19 +49,19 @@ impl Assessor<'_> {
 
     /// The staged key that shall serve next: newer than the one that serves, and the very key that was recorded and published under its kid.
     fn staged_successor(&self, entry: &Entry, alg: Algorithm, key_use: KeyUse, serving: Option<&Serving>) -> Option<(Slot, Jwk)> {
-        let candidates = self.seen.staged_keys().iter().filter_map(|key| {
+        let candidates = self.look.seen.staged_keys().iter().filter_map(|key| {
             let kid = key.kid()?;
-            let (owner, slot) = kid::parse_generated(&self.desired.set, kid)?;
-            let live = self.seen.live.key(kid);
+            let (owner, slot) = kid::parse_generated(&self.look.desired.set, kid)?;
+            let live = self.look.seen.live.key(kid);
             let recorded = self.record.keys.get(kid).and_then(|record| record.thumbprint.as_ref());
-            let published = self.remembered.get(kid).and_then(|public| public.thumbprint().ok());
+            let published = self.recovered.halves.get(kid).and_then(|public| public.thumbprint().ok());
             let thumbprint = key.public_thumbprint();
             let is_genuine = recorded.or(published.as_ref()).is_none_or(|known| thumbprint.as_ref() == Some(known));
             let is_successor = owner == entry.name
-                && self.is_own_generated(kid, slot)
+                && self.look.is_own_generated(&self.record, kid, slot)
                 && key.is_private()
                 && fits(key, alg, key_use)
-                && !self.desired.revoked.contains(kid)
+                && !self.look.desired.revoked.contains(kid)
                 && serving.is_none_or(|serving| slot > serving.slot)
                 && live.is_none_or(|live| !live.is_private());
             (is_successor && is_genuine).then(|| ((live.is_some(), slot), key))
@@ -95,12 +97,12 @@ impl Assessor<'_> {
         let name = &entry.name;
         let slot = match serving.filter(|serving| serving.fits) {
             Some(serving) => {
-                let Some(due) = self.due(entry, serving) else { return false };
+                let Some(due) = self.due_for(entry, serving) else { return false };
                 let ahead = if is_direct { SignedDuration::ZERO } else { entry.timing.prepublish };
                 let start = due.saturating_sub(ahead).unwrap_or(due);
-                self.note_rotation(Some(due));
-                if self.timed().is_none_or(|now| now < start) {
-                    self.wake_at(start);
+                self.due.note_rotation(Some(due));
+                if self.look.timed().is_none_or(|now| now < start) {
+                    self.due.wake_at(start);
                     return false;
                 }
                 self.planned_slot(name).unwrap_or_else(|| self.slot_from(name, due))
@@ -110,39 +112,39 @@ impl Assessor<'_> {
         let is_emergency = self.is_emergency_of(name);
         let place = self.place(is_emergency || is_direct);
         let rank = if is_emergency && !is_direct { Rank::Emergency } else { Rank::Create };
-        let is_revoked = |slot| self.desired.revoked.contains(&kid::generated(&self.desired.set, name, slot));
+        let is_revoked = |slot| self.look.desired.revoked.contains(&kid::generated(&self.look.desired.set, name, slot));
         let cause = match (serving, self.newest_slot(name)) {
             (Some(_), _) => CreateCause::Successor,
             (None, Some(newest)) if is_revoked(newest) => CreateCause::Revoked,
             (None, Some(_)) => CreateCause::Lost,
             (None, None) => CreateCause::New,
         };
-        let kid = kid::generated(&self.desired.set, name, slot);
-        let timed = self.timed();
+        let kid = kid::generated(&self.look.desired.set, name, slot);
+        let timed = self.look.timed();
         let record = self.record.keys.entry(kid.clone()).or_insert_with(|| KeyRecord::new(Some(name), KeyState::Planned));
         record.retain = entry.timing.retain;
         // Without a time while a request for it may be under way, or while the clock is wrong: then it is not surely unused.
-        record.planned_at = record.planned_at.or(timed.filter(|now| self.seen.late_answers_until(*now).is_none()));
+        record.planned_at = record.planned_at.or(timed.filter(|now| self.look.seen.late_answers_until(*now).is_none()));
         self.explained.insert(kid.clone());
         let step = if alg.is_symmetric() {
             Step::CreateSymmetricKey { place, kid, alg, key_use, cause }
         } else {
             Step::CreateKey { place, kid, alg, key_use, cause }
         };
-        self.add(rank, step);
+        self.due.add(rank, step);
         true
     }
 
     /// When the first key of an entry starts: in the very first pass the resource's creation, so that its kid can be derived again; else now,
     /// even by a clock that is not trusted: a wrong time in a kid does no harm, a kid used twice does.
     fn first_start(&self) -> Timestamp {
-        if is_first_pass(self.seen) { self.desired.created } else { self.now.max(self.desired.created) }
+        if is_first_pass(self.look.seen) { self.look.desired.created } else { self.look.now.max(self.look.desired.created) }
     }
 
     /// Where a key is made. A server that keeps private keys to itself replaces the set with each new key: what is in a set that shows no
     /// private key is not put at risk.
     fn place(&self, is_direct: bool) -> Place {
-        let shows_private_keys = self.seen.live.keys.is_empty() || self.seen.live.keys.iter().any(Jwk::is_private);
+        let shows_private_keys = self.look.seen.live.keys.is_empty() || self.look.seen.live.keys.iter().any(Jwk::is_private);
         if is_direct && shows_private_keys { Place::Live } else { Place::Staged }
     }
 }

@@ -1,12 +1,15 @@
 //! Which keys there are, and whose they are.
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
 
 use super::{
-    assessor::Assessor,
-    desired::{Entry, Source},
-    kid::{self, Slot},
-    record::KeyRecord,
+    due::Due,
+    kid,
+    look::{Look, origin},
+    record::{KeyRecord, Record},
+    recover::Recovered,
 };
 use crate::api::{KeyState, Reason};
 use crate::jwk::{Jwk, PublicJwk};
@@ -16,22 +19,46 @@ const ROOM_FOR_OTHERS: usize = 512 * 1024;
 /// How many bytes of a status a key takes besides its kid and its public half, with what the API server notes of who wrote it.
 const KEY_IN_STATUS: usize = 700;
 
-impl Assessor<'_> {
-    /// Brings the record up to date with what is there: a generated kid is always own, an explicit one if it was ours or is what an entry
-    /// supplies, and everything else is unmanaged.
-    pub(super) fn recognise(&mut self) {
+/// The keys of the live set, and whose they are.
+pub(super) struct Recognised {
+    /// What is remembered, brought up to date with what is there.
+    pub(super) record: Record,
+    /// Own kids whose live material is not what was recorded: somebody else put it there.
+    pub(super) replaced: BTreeSet<String>,
+    pub(super) due: Due,
+}
+
+/// Brings the record up to date with what is there: a generated kid is always own, an explicit one if it was ours or is what an entry supplies,
+/// and everything else is unmanaged.
+pub(super) fn recognise(look: Look<'_>, recovered: &Recovered) -> Recognised {
+    let record = Record { origin: Some(origin(look.desired, look.seen)), ..look.seen.local.record.clone() };
+    let mut phase = Recogniser { look, recovered, record, replaced: BTreeSet::new(), due: Due::default() };
+    phase.recognise();
+    Recognised { record: phase.record, replaced: phase.replaced, due: phase.due }
+}
+
+struct Recogniser<'world> {
+    look: Look<'world>,
+    recovered: &'world Recovered,
+    record: Record,
+    replaced: BTreeSet<String>,
+    due: Due,
+}
+
+impl Recogniser<'_> {
+    fn recognise(&mut self) {
         self.follow_retain();
         self.forget_absent_others();
         let mut room = ROOM_FOR_OTHERS;
         let mut left_out = 0;
-        for key in &self.seen.live.keys {
+        for key in &self.look.seen.live.keys {
             let Some(kid) = key.kid() else { continue };
-            let generated = kid::parse_generated(&self.desired.set, kid);
+            let generated = kid::parse_generated(&self.look.desired.set, kid);
             if let Some((name, slot)) = generated {
                 // Whosever it is, its slot is used.
                 self.record.note_slot(name, slot);
             }
-            if let Some((name, _)) = generated.filter(|(_, slot)| self.is_own_generated(kid, *slot)) {
+            if let Some((name, _)) = generated.filter(|(_, slot)| self.look.is_own_generated(&self.record, kid, *slot)) {
                 self.recognise_generated(key, kid, name);
             } else if self.is_own_explicit(key, kid) {
                 self.recognise_explicit(key, kid);
@@ -52,45 +79,39 @@ impl Assessor<'_> {
         if left_out > 0 {
             self.report_left_out(left_out);
         }
-        let slots = self.seen.staged_keys().iter().filter_map(Jwk::kid).chain(self.desired.revoked.iter().map(String::as_str));
-        for (name, slot) in slots.filter_map(|kid| kid::parse_generated(&self.desired.set, kid)) {
+        let slots = self.look.seen.staged_keys().iter().filter_map(Jwk::kid).chain(self.look.desired.revoked.iter().map(String::as_str));
+        for (name, slot) in slots.filter_map(|kid| kid::parse_generated(&self.look.desired.set, kid)) {
             self.record.note_slot(name, slot);
         }
     }
 
     /// What is not in the set any more is not published for somebody else.
     fn forget_absent_others(&mut self) {
-        let absent = |(kid, record): &(&String, &mut KeyRecord)| record.state == KeyState::Unmanaged && self.seen.live.key(kid).is_none();
+        let absent =
+            |(kid, record): &(&String, &mut KeyRecord)| record.state == KeyState::Unmanaged && self.look.seen.live.key(kid).is_none();
         self.record.keys.iter_mut().filter(absent).for_each(|(_, record)| record.jwk = None);
     }
 
     fn report_left_out(&mut self, count: usize) {
         let message = format!(
             "set {} holds more keys of others than the status has room for: {count} of them are not published until others have left the set",
-            self.desired.set
+            self.look.desired.set
         );
-        self.notice(Reason::KnownLimitation, message);
+        self.due.notice(Reason::KnownLimitation, message);
     }
 
     /// While its entry is there, a key stays for as long as the entry says now; afterwards as it said last.
     fn follow_retain(&mut self) {
         for record in self.record.keys.values_mut() {
-            let entry = self.desired.entries.iter().find(|entry| Some(&entry.name) == record.name.as_ref());
+            let entry = self.look.desired.entries.iter().find(|entry| Some(&entry.name) == record.name.as_ref());
             record.retain = entry.map_or(record.retain, |entry| entry.timing.retain);
         }
     }
 
-    /// Whether a generated kid is of this resource, or of one of its namespace before it. Where another namespace may write the set, too, its
-    /// keys must not pass on: what is not recorded is somebody else's.
-    pub(super) fn is_own_generated(&self, kid: &str, slot: Slot) -> bool {
-        let is_recorded = self.record.keys.get(kid).is_some_and(|record| record.state != KeyState::Unmanaged);
-        self.desired.is_exclusive || is_recorded || slot == Slot::at(self.desired.created)
-    }
-
     fn recognise_generated(&mut self, key: &Jwk, kid: &str, name: &str) {
-        let timed = self.timed();
-        let remembered = self.remembered.get(kid);
-        let retain = self.retain_of(name);
+        let timed = self.look.timed();
+        let remembered = self.recovered.halves.get(kid);
+        let retain = self.look.retain_of(name);
         let record = self.record.keys.entry(kid.to_owned()).or_insert_with(|| {
             let mut record = KeyRecord::new(Some(name), KeyState::Planned);
             record.jwk = remembered.cloned();
@@ -112,11 +133,6 @@ impl Assessor<'_> {
         }
     }
 
-    /// How long the public half of a key of this entry stays, if there is such an entry.
-    pub(super) fn retain_of(&self, name: &str) -> Option<std::time::Duration> {
-        self.desired.entries.iter().find(|entry| entry.name == name).map(|entry| entry.timing.retain)
-    }
-
     /// Whether a key without a generated kid is own: it is what an entry supplies, or it was recorded after it had been seen.
     fn is_own_explicit(&self, key: &Jwk, kid: &str) -> bool {
         let recorded = self.record.keys.get(kid).is_some_and(|record| match record.state {
@@ -124,18 +140,13 @@ impl Assessor<'_> {
             KeyState::Planned => record.thumbprint.is_some() && record.thumbprint == key.public_thumbprint(),
             _ => true,
         });
-        self.supplies(key) || recorded
-    }
-
-    /// Whether an entry supplies exactly this key: its kid and its material.
-    fn supplies(&self, key: &Jwk) -> bool {
-        self.desired.supplies(key) || self.seen.source_supplies(key)
+        self.look.supplies(key) || recorded
     }
 
     fn recognise_explicit(&mut self, key: &Jwk, kid: &str) {
-        let name = self.supplier(kid).map(|entry| entry.name.clone());
-        let timed = self.timed();
-        let retain = name.as_deref().and_then(|name| self.retain_of(name));
+        let name = self.look.supplier(kid).map(|entry| entry.name.clone());
+        let timed = self.look.timed();
+        let retain = name.as_deref().and_then(|name| self.look.retain_of(name));
         let record = self.record.keys.entry(kid.to_owned()).or_insert_with(|| KeyRecord::new(name.as_deref(), KeyState::Planned));
         if matches!(record.state, KeyState::Unmanaged | KeyState::Revoked) {
             *record = KeyRecord::new(name.as_deref(), KeyState::Planned);
@@ -149,17 +160,6 @@ impl Assessor<'_> {
         if record.note_material(key, timed) == Material::Replaced {
             self.replaced.insert(kid.to_owned());
         }
-    }
-
-    /// The entry that gives its key this kid.
-    pub(super) fn supplier(&self, kid: &str) -> Option<&Entry> {
-        self.desired.entries.iter().find(|entry| match &entry.source {
-            Source::Public { kid: supplied, .. } => supplied == kid,
-            Source::Import(import) => {
-                import.kid.as_deref() == Some(kid) || self.seen.source(&entry.name).is_some_and(|held| held.kid == kid)
-            }
-            Source::Generate { .. } => false,
-        })
     }
 
     fn recognise_unmanaged(&mut self, key: &Jwk, kid: &str, public: Option<PublicJwk>) {

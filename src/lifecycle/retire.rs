@@ -1,78 +1,66 @@
-//! Who signs, who stops, who leaves, and who was taken away.
+//! Who stops signing, and who leaves.
+
+use std::collections::BTreeSet;
 
 use super::{
-    access,
-    assessor::Assessor,
-    kid,
+    due::Due,
+    look::Look,
     rank::Rank,
-    record::KeyRecord,
+    recognise::Recognised,
+    record::{KeyRecord, Record},
+    recover::Recovered,
+    signer::signer_is_in_front,
     step::{DeleteCause, Place, PutCause, Step},
+    supply::Supply,
 };
 use crate::api::{KeyState, Reason, UnmanagedKeys};
-use crate::jwk::{Jwk, PublicJwk};
+use crate::jwk::Jwk;
 
-impl Assessor<'_> {
-    /// The kid of the intended signer, once its key is there. Until then what signs continues, unless somebody else put it under an own kid:
-    /// then the first other entry that can sign does so.
-    fn intended_signer(&self) -> Option<&str> {
-        let named = self.desired.signer.as_ref().and_then(|name| self.active.get(name)).map(String::as_str);
-        named.filter(|kid| !self.is_unfit(kid)).or_else(|| {
-            self.seen.signer().filter(|front| self.replaced.contains(*front) || self.is_unfit(front))?;
-            self.active.values().map(String::as_str).find(|kid| self.can_sign(kid))
-        })
-    }
+/// Which keys stop and leave.
+pub(super) struct Leaving {
+    /// What is remembered, with what retired.
+    pub(super) record: Record,
+    /// Kids that leave the targets, and then the set.
+    pub(super) expired: BTreeSet<String>,
+    pub(super) due: Due,
+}
 
-    /// Whether Hydra can sign tokens with a live key: not with one for encryption, nor with a symmetric one that no verifier gets.
-    pub(super) fn can_sign(&self, kid: &str) -> bool {
-        let can_sign = self.seen.live.key(kid).is_some_and(|key| key.key_use() != Some("enc") && key.public_half().is_some());
-        can_sign && !self.is_unfit(kid)
-    }
+/// Takes the private half out of the set for every key that serves no entry, and removes what retired long enough ago.
+pub(super) fn retire(look: Look<'_>, own: &Recognised, supply: &Supply, recovered: &Recovered) -> Leaving {
+    let record = supply.record.clone();
+    let mut phase = Retirement { look, replaced: &own.replaced, supply, recovered, record, expired: BTreeSet::new(), due: Due::default() };
+    phase.retire();
+    Leaving { record: phase.record, expired: phase.expired, due: phase.due }
+}
 
-    /// Whether a live key makes Hydra fail where it signs by itself: an import that an earlier version took.
-    fn is_unfit(&self, kid: &str) -> bool {
-        let key = self.seen.live.key(kid);
-        access::is_hydras_own(&self.desired.set) && key.is_some_and(|key| key.is_private() && key.unfit_to_sign().is_some())
-    }
+struct Retirement<'world> {
+    look: Look<'world>,
+    replaced: &'world BTreeSet<String>,
+    supply: &'world Supply,
+    recovered: &'world Recovered,
+    record: Record,
+    expired: BTreeSet<String>,
+    due: Due,
+}
 
-    /// Whether a private half that somebody else put under an own kid may leave: whatever signs, it is not that.
-    fn is_intruder_behind(&self, kid: &str) -> bool {
-        let front = self.seen.signer();
-        self.replaced.contains(kid) && front.is_some_and(|front| !self.replaced.contains(front) && !self.desired.revoked.contains(front))
-    }
-
-    /// Puts the intended signer first if another private key is: Hydra signs with the first.
-    pub(super) fn restore_signer(&mut self) {
-        let Some(wanted) = self.intended_signer() else { return };
-        if self.seen.signer() == Some(wanted) {
-            return;
-        }
-        if let Some(key) = self.seen.live.key(wanted) {
-            self.add(Rank::Signer, Step::PutKey { key: Box::new(key.clone()), cause: PutCause::Signer });
-        }
-    }
-
-    /// Takes the private half out of the set for every key that serves no entry, and removes what retired long enough ago.
-    pub(super) fn retire(&mut self) {
-        // While the entry of the signer has no key yet, whatever serves another entry signs in its place.
-        let signer_is_in_front = match self.intended_signer() {
-            Some(wanted) => self.seen.signer() == Some(wanted),
-            None => self.seen.signer().is_some_and(|front| self.active.values().any(|kid| kid == front)),
-        };
-        for key in &self.seen.live.keys {
+impl Retirement<'_> {
+    fn retire(&mut self) {
+        let signer_is_in_front = signer_is_in_front(self.look, self.replaced, &self.supply.active);
+        for key in &self.look.seen.live.keys {
             let Some(kid) = key.kid() else { continue };
-            if self.explained.contains(kid) || self.desired.revoked.contains(kid) {
+            if self.supply.explained.contains(kid) || self.look.desired.revoked.contains(kid) {
                 continue;
             }
             let is_own = self.record.keys.get(kid).is_some_and(|record| record.state != KeyState::Unmanaged);
-            if !is_own && self.desired.unmanaged_keys == UnmanagedKeys::Keep {
+            if !is_own && self.look.desired.unmanaged_keys == UnmanagedKeys::Keep {
                 continue;
             }
             if key.is_private() {
                 if signer_is_in_front || self.is_intruder_behind(kid) {
-                    if is_own || self.seen.told.contains(kid) {
+                    if is_own || self.look.seen.told.contains(kid) {
                         self.retire_private(key, kid, is_own);
                     } else {
-                        self.add(Rank::Retire, Step::TellUnmanagedLeave { kids: vec![kid.to_owned()] });
+                        self.due.add(Rank::Retire, Step::TellUnmanagedLeave { kids: vec![kid.to_owned()] });
                     }
                 } else if is_own {
                     self.tell_if_last(kid);
@@ -91,12 +79,12 @@ impl Assessor<'_> {
         match recorded.or_else(|| key.public_half().filter(|_| is_genuine)) {
             Some(public) if key.key_use() != Some("enc") || !is_genuine => {
                 let cause = if is_genuine { PutCause::Retired } else { PutCause::Drift };
-                self.add(Rank::Retire, Step::PutKey { key: Box::new(public.as_jwk().clone()), cause });
+                self.due.add(Rank::Retire, Step::PutKey { key: Box::new(public.as_jwk().clone()), cause });
             }
             _ => {
-                let timed = self.timed();
+                let timed = self.look.timed();
                 // It may have come in front once more since it retired.
-                let stopped = self.seen.stopped_signing.get(kid).copied().filter(|_| timed.is_some());
+                let stopped = self.look.seen.stopped_signing.get(kid).copied().filter(|_| timed.is_some());
                 if let Some(record) = self.record.keys.get_mut(kid) {
                     if is_own {
                         record.state = KeyState::Retired;
@@ -109,8 +97,8 @@ impl Assessor<'_> {
     }
 
     fn retire_public(&mut self, kid: &str) {
-        let timed = self.timed();
-        let is_staged_unknown = self.seen.staged.is_none();
+        let timed = self.look.timed();
+        let is_staged_unknown = self.look.seen.staged.is_none();
         let Some(record) = self.record.keys.get_mut(kid) else { return };
         if record.state != KeyState::Unmanaged {
             if is_staged_unknown && matches!(record.state, KeyState::Planned | KeyState::Staged | KeyState::Announced) {
@@ -125,150 +113,40 @@ impl Assessor<'_> {
             return;
         }
         if let Some(genuine) = genuine {
-            self.add(Rank::Retire, Step::PutKey { key: Box::new(genuine.as_jwk().clone()), cause: PutCause::Drift });
+            self.due.add(Rank::Retire, Step::PutKey { key: Box::new(genuine.as_jwk().clone()), cause: PutCause::Drift });
         }
     }
 
     /// Lets a retired key go when its time has come: out of the targets first, then out of the set. Answers whether the time has come.
     fn expire(&mut self, kid: &str) -> bool {
         let Some(after) = self.record.keys.get(kid).and_then(KeyRecord::remove_after) else { return false };
-        let Some(now) = self.timed() else { return false };
+        let Some(now) = self.look.timed() else { return false };
         if now < after {
-            self.wake_at(after);
+            self.due.wake_at(after);
             return false;
         }
         self.expired.insert(kid.to_owned());
-        if !self.held_kids.contains(kid) {
-            self.add(Rank::Remove, Step::DeleteKey { place: Place::Live, kid: kid.to_owned(), cause: DeleteCause::Expired });
+        if !self.recovered.held_kids.contains(kid) {
+            self.due.add(Rank::Remove, Step::DeleteKey { place: Place::Live, kid: kid.to_owned(), cause: DeleteCause::Expired });
         }
         true
     }
 
     /// A key whose entry is gone keeps signing while no entry can take over: a set that had a private key is never left without one.
     fn tell_if_last(&mut self, kid: &str) {
-        if self.capable.is_none() {
+        if self.supply.capable.is_none() {
             let message = format!(
                 "kid {kid} has no entry in spec.keys any more, but stays: no entry of set {} can sign in its place",
-                self.desired.set
+                self.look.desired.set
             );
-            self.notice(Reason::LastPrivateKey, message);
+            self.due.notice(Reason::LastPrivateKey, message);
         }
     }
 
-    /// The entry that exactly this key was written down for.
-    fn planned_for(&self, kid: &str, key: &PublicJwk) -> Option<String> {
-        let record = self.record.keys.get(kid).filter(|record| record.state == KeyState::Planned)?;
-        record.name.clone().filter(|_| record.thumbprint.is_some() && record.thumbprint == key.thumbprint().ok())
-    }
-
-    /// An own key that vanished from the set stays published as recorded, and goes back into the set as its public half: a verifier may
-    /// still meet its signatures. A lost status is read back from the targets.
-    pub(super) fn put_back_vanished(&mut self) {
-        for (kid, key) in self.remembered.clone() {
-            let name = match kid::parse_generated(&self.desired.set, &kid) {
-                Some((name, slot)) => {
-                    self.record.note_slot(name, slot);
-                    name.to_owned()
-                }
-                // Its entry may be gone, but it was written down for it before it was stored.
-                None => match self.supplier(&kid).map(|entry| entry.name.clone()).or_else(|| self.planned_for(&kid, &key)) {
-                    Some(name) => name,
-                    None => continue,
-                },
-            };
-            // A key that was made and published before a crash is known to the targets only.
-            let is_recorded =
-                self.record.keys.get(&kid).is_some_and(|record| !matches!(record.state, KeyState::Planned | KeyState::Staged));
-            let known = self.record.keys.get(&kid).and_then(|record| record.thumbprint.clone());
-            let may_be_it = known.is_none_or(|known| key.thumbprint().as_ref() == Ok(&known));
-            if !is_recorded && may_be_it {
-                let record =
-                    KeyRecord { thumbprint: key.thumbprint().ok(), jwk: Some(key), ..KeyRecord::new(Some(&name), KeyState::Retired) };
-                self.record.keys.insert(kid, record);
-            }
-        }
-        let timed = self.timed();
-        let mut vanished = Vec::new();
-        for (kid, record) in &mut self.record.keys {
-            let is_waited_for = self.seen.live.key(kid).is_some() || self.explained.contains(kid);
-            let was_never_told = matches!(record.state, KeyState::Planned | KeyState::Staged | KeyState::Unmanaged | KeyState::Revoked);
-            if is_waited_for || was_never_told {
-                continue;
-            }
-            record.state = KeyState::Retired;
-            record.retired_at = record.retired_at.or(timed);
-            vanished.push((kid.clone(), record.jwk.clone(), record.remove_after()));
-        }
-        for (kid, jwk, remove_after) in vanished {
-            let Some(jwk) = jwk.filter(|jwk| jwk.as_jwk().key_use() != Some("enc")) else { continue };
-            if let (Some(now), Some(after)) = (timed, remove_after) {
-                if now >= after {
-                    self.expired.insert(kid);
-                    continue;
-                }
-                self.wake_at(after);
-            }
-            self.add(Rank::Retire, Step::PutKey { key: Box::new(jwk.as_jwk().clone()), cause: PutCause::Drift });
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-    use crate::{
-        api::{AdminApiSpec, JsonWebKeySet},
-        jwk::JwkSet,
-        lifecycle::{Local, Observed, Record, SourceState, assess, validate},
-    };
-
-    /// What an earlier version imported stops Hydra from signing: another own key signs, and the import is reported.
-    #[test]
-    fn an_import_that_cannot_sign_does_not_stay_in_front_of_hydras_own_set() {
-        let set = "hydra.jwt.access-token";
-        let kid = format!("{set}.signing.20261123T120000Z");
-        let object = json!({
-            "metadata": { "name": "x", "namespace": "shop", "creationTimestamp": "2026-11-23T12:00:00Z" },
-            "spec": {
-                "set": set, "signer": "legacy", "publish": [],
-                "keys": [
-                    { "name": "legacy", "import": { "secretRef": { "name": "legacy" }, "kid": "legacy" } },
-                    { "name": "signing", "generate": { "alg": "ES256" } },
-                ],
-            },
-        });
-        let resource: JsonWebKeySet = serde_json::from_value(object).expect("a resource");
-        let rules = json!({ "url": "http://hydra", "access": [{ "namespaces": { "all": true }, "sets": [set] }] });
-        let api: AdminApiSpec = serde_json::from_value(rules).expect("an AdminApi");
-        let desired = validate(&resource, &api, None).expect("granted");
-        let live = json!({ "keys": [
-            { "kty": "oct", "kid": "legacy", "use": "sig", "alg": "HS256", "k": "AyM1SysPpbyDfgZld3umj1qzKObwVMkoqQ-EstJQLr8" },
-            {
-                "kty": "EC", "kid": kid, "use": "sig", "alg": "ES256", "crv": "P-256", "x": "f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU",
-                "y": "x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0", "d": "jpsQnnGQmL-YBIffH1136cspYG6-0iY7X1fCE9-E9LI",
-            },
-        ]});
-        let live: JwkSet = serde_json::from_value(live).expect("a set");
-        let now = "2026-11-24T12:00:00Z".parse().expect("a time");
-        let mut record = Record { origin: Some(crate::api::Origin::Created), ..Record::default() };
-        for (key, name) in live.keys.iter().zip(["legacy", "signing"]) {
-            let known = KeyRecord {
-                thumbprint: key.public_thumbprint(),
-                jwk: key.public_half(),
-                activated_at: Some("2026-11-23T12:00:00Z".parse().expect("a time")),
-                ..KeyRecord::new(Some(name), KeyState::Active)
-            };
-            record.keys.insert(key.kid().expect("a kid").to_owned(), known);
-        }
-        let mut seen = Observed::new(Local::new(record));
-        seen.finalizer = true;
-        seen.fold(&Step::ReadLive, crate::lifecycle::Answer::Read { set: live, server_time: None }, now);
-        seen.sources.insert("legacy".to_owned(), SourceState::Invalid { why: "it is symmetric".to_owned() });
-        let assessment = assess(&desired, &seen, now);
-        let is_put_in_front = |step: &Step| matches!(step, Step::PutKey { key, cause: PutCause::Signer } if key.kid() == Some(&kid));
-        assert!(assessment.steps.iter().any(is_put_in_front), "{:?}", assessment.steps);
-        assert!(assessment.troubles.iter().any(|trouble| trouble.reason == Reason::SourceInvalid), "{:?}", assessment.troubles);
+    /// Whether a private half that somebody else put under an own kid may leave: whatever signs, it is not that.
+    fn is_intruder_behind(&self, kid: &str) -> bool {
+        let front = self.look.seen.signer();
+        self.replaced.contains(kid)
+            && front.is_some_and(|front| !self.replaced.contains(front) && !self.look.desired.revoked.contains(front))
     }
 }

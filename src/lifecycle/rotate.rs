@@ -2,7 +2,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::{assessor::Assessor, desired::Entry, kid::Slot, observed::CLOCK_TOLERANCE};
+use super::{desired::Entry, kid::Slot, observed::CLOCK_TOLERANCE, supply::Supplier};
 use crate::api::{KeyState, Reason};
 
 /// The generated private key that serves an entry now.
@@ -13,9 +13,9 @@ pub(super) struct Serving {
     pub(super) fits: bool,
 }
 
-impl Assessor<'_> {
+impl Supplier<'_> {
     /// When the successor of `serving` is due to sign, if one is due at all: as the interval says, or as somebody asks.
-    pub(super) fn due(&self, entry: &Entry, serving: &Serving) -> Option<Timestamp> {
+    pub(super) fn due_for(&self, entry: &Entry, serving: &Serving) -> Option<Timestamp> {
         let by_interval = entry.timing.interval.and_then(|interval| self.due_by_interval(interval, serving));
         by_interval.into_iter().chain(self.asked(serving)).min()
     }
@@ -23,7 +23,7 @@ impl Assessor<'_> {
     /// The signer's slot + n × interval, the latest that is not in the future, else the next one: after a pause of many intervals one key is
     /// made, and not many.
     fn due_by_interval(&self, interval: SignedDuration, serving: &Serving) -> Option<Timestamp> {
-        let now = self.timed()?;
+        let now = self.look.timed()?;
         let slot = serving.slot.time();
         // A slot in the future, made under a wrong clock, counts from when the key was seen to sign.
         let activated = self.record.keys.get(&serving.kid).and_then(|record| record.activated_at);
@@ -35,36 +35,36 @@ impl Assessor<'_> {
 
     /// When the annotation asks for a successor of `serving`, no earlier than the AdminApi allows; `None` if it was answered.
     pub(super) fn asked(&self, serving: &Serving) -> Option<Timestamp> {
-        let asked = self.desired.rotate_at.as_ref()?.at?;
+        let asked = self.look.desired.rotate_at.as_ref()?.at?;
         (asked > self.serves_since(serving)).then(|| asked.max(self.earliest(serving)))
     }
 
     /// Since when a key serves: its slot, or from when it really signs if that is later. It answers what was asked for until then.
     fn serves_since(&self, serving: &Serving) -> Timestamp {
         let activated = self.record.keys.get(&serving.kid).and_then(|record| record.activated_at);
-        activated.map_or(serving.slot.time(), |activated| activated.max(serving.slot.time()).min(self.now))
+        activated.map_or(serving.slot.time(), |activated| activated.max(serving.slot.time()).min(self.look.now))
     }
 
     fn earliest(&self, serving: &Serving) -> Timestamp {
-        let shortest = SignedDuration::try_from(self.desired.min_rotation_interval).unwrap_or(SignedDuration::MAX);
+        let shortest = SignedDuration::try_from(self.look.desired.min_rotation_interval).unwrap_or(SignedDuration::MAX);
         self.serves_since(serving).saturating_add(shortest).unwrap_or(Timestamp::MAX)
     }
 
     /// When the successor at `slot` starts: at its slot. Behind a key whose slot lies in the future, made under a wrong clock, slots say nothing.
     pub(super) fn starts(&self, entry: &Entry, slot: Slot, serving: &Serving) -> Timestamp {
-        let due = self.due(entry, serving).filter(|_| serving.slot.time() > self.now);
+        let due = self.due_for(entry, serving).filter(|_| serving.slot.time() > self.look.now);
         due.map_or(slot.time(), |due| due.min(slot.time()))
     }
 
     /// Reports an annotation that is not carried out as it is written, and remembers one that is.
     pub(super) fn note_annotation(&mut self, serving: &[(Serving, bool)]) {
-        let Some(rotate_at) = self.desired.rotate_at.clone() else { return };
+        let Some(rotate_at) = self.look.desired.rotate_at.clone() else { return };
         let Some(asked) = rotate_at.at else {
             let message = format!(
                 "the annotation jwk-operator.dev/rotate-at must be a time like 2026-11-23T12:00:00Z: set {} is kept as it is",
-                self.desired.set
+                self.look.desired.set
             );
-            self.notice(Reason::RotationNotDue, message);
+            self.due.notice(Reason::RotationNotDue, message);
             return;
         };
         let open: Vec<_> = serving.iter().filter(|(serving, _)| asked > self.serves_since(serving)).collect();
@@ -74,20 +74,20 @@ impl Assessor<'_> {
                 self.record.handled_rotate_at = Some(rotate_at.text);
             }
         } else if let Some((delayed, _)) =
-            open.iter().find(|(serving, has_successor)| !has_successor && self.earliest(serving) > asked.max(self.now))
+            open.iter().find(|(serving, has_successor)| !has_successor && self.earliest(serving) > asked.max(self.look.now))
         {
             let message = format!(
                 "a rotation is requested for {asked:.0}, but kid {} has not been signing long enough: the AdminApi allows the next rotation at {:.0} (spec.limits.minRotationInterval)",
                 delayed.kid,
                 self.earliest(delayed)
             );
-            self.notice(Reason::RotationNotDue, message);
+            self.due.notice(Reason::RotationNotDue, message);
         }
     }
 
     /// The newest slot that entry `name` ever used, as far as the record, the sets and the targets know.
     pub(super) fn newest_slot(&self, name: &str) -> Option<Slot> {
-        let published = self.remembered.keys().filter_map(|kid| super::kid::parse_generated(&self.desired.set, kid));
+        let published = self.recovered.halves.keys().filter_map(|kid| super::kid::parse_generated(&self.look.desired.set, kid));
         let published = published.filter(|(owner, _)| *owner == name).map(|(_, slot)| slot).max();
         self.record.slots.get(name).copied().into_iter().chain(published).max()
     }
@@ -97,8 +97,8 @@ impl Assessor<'_> {
     pub(super) fn planned_slots(&self, name: &str) -> impl Iterator<Item = (Slot, bool)> {
         let planned = self.record.keys.iter().filter(|(_, record)| record.state == KeyState::Planned);
         planned.filter_map(move |(kid, record)| {
-            let (owner, slot) = super::kid::parse_generated(&self.desired.set, kid)?;
-            let is_unused = self.seen.reserved.contains(kid) || record.planned_at.is_some_and(|at| self.is_surely_since_answered(at));
+            let (owner, slot) = super::kid::parse_generated(&self.look.desired.set, kid)?;
+            let is_unused = self.look.seen.reserved.contains(kid) || record.planned_at.is_some_and(|at| self.is_surely_since_answered(at));
             (owner == name).then_some((slot, is_unused))
         })
     }
@@ -106,15 +106,15 @@ impl Assessor<'_> {
     /// Whether `moment`, read from a clock of this operator, is surely later than the last request that was not answered. A clock may have been
     /// set back since, by as much as it may be wrong unnoticed.
     fn is_surely_since_answered(&self, moment: Timestamp) -> bool {
-        let surely = self.seen.answered_since.saturating_add(CLOCK_TOLERANCE * 2).unwrap_or(Timestamp::MAX);
-        surely < moment && moment <= self.now
+        let surely = self.look.seen.answered_since.saturating_add(CLOCK_TOLERANCE * 2).unwrap_or(Timestamp::MAX);
+        surely < moment && moment <= self.look.now
     }
 
     /// A slot that was written down and may be asked for.
     pub(super) fn planned_slot(&self, name: &str) -> Option<Slot> {
         let newest = self.newest_slot(name);
         // While nothing may be written, the plan stays as it is: the key may yet appear.
-        let is_blocked = self.seen.late_answers_until(self.now).is_some();
+        let is_blocked = self.look.seen.late_answers_until(self.look.now).is_some();
         let unused = self.planned_slots(name).filter(|(_, is_unused)| *is_unused || is_blocked);
         unused.map(|(slot, _)| slot).max().filter(|slot| newest.is_none_or(|newest| *slot > newest))
     }

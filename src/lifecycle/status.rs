@@ -6,11 +6,10 @@ use jiff::Timestamp;
 
 use super::{
     Desired, Observed,
-    assessor::Assessment,
+    assess::{Assessment, assess},
     deletion,
     findings::{Finding, Severity, Trouble, conditions, finding, is_true},
     outcome::{Failure, Outcome},
-    plan::assess,
     publication::{Local, Published, Target, TargetId, TargetState, Wanted, by_record},
     record::to_seconds,
     spec_refusal::Refusal,

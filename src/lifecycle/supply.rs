@@ -1,10 +1,16 @@
 //! Which key serves each entry.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use super::{
-    assessor::Assessor,
     desired::{Entry, Source},
+    due::Due,
+    look::Look,
     rank::Rank,
-    record::KeyRecord,
+    recognise::Recognised,
+    record::{KeyRecord, Record},
+    recover::Recovered,
+    refusal::is_refused,
     rotate::Serving,
     source::SourceKey,
     step::{PutCause, Step},
@@ -12,10 +18,62 @@ use super::{
 use crate::api::{KeyState, Reason};
 use crate::jwk::{Jwk, PublicJwk, Thumbprint};
 
-impl Assessor<'_> {
-    /// Finds the key that serves each entry, or has it made. The signer's key is made last: what is made last comes first in the set.
-    pub(super) fn supply(&mut self) {
-        let desired = self.desired;
+/// Which key serves each entry, and what is missing.
+pub(super) struct Supply {
+    /// What is remembered, with what serves and what is planned.
+    pub(super) record: Record,
+    /// The private key that serves each entry, by entry name.
+    pub(super) active: BTreeMap<String, String>,
+    /// Kids that an entry of the spec names, or that are to be made for one.
+    pub(super) explained: BTreeSet<String>,
+    /// Kids of staged keys that wait for their time.
+    pub(super) kept_staged: BTreeSet<String>,
+    /// The entry that can put a private key into the set now.
+    pub(super) capable: Option<String>,
+    /// Whether a key is to be put into the staged set.
+    pub(super) stages_key: bool,
+    pub(super) due: Due,
+}
+
+/// Finds the key that serves each entry, or has it made. `record` is what is remembered of what is there.
+pub(super) fn supply(look: Look<'_>, own: &Recognised, recovered: &Recovered, record: Record) -> Supply {
+    let mut phase = Supplier {
+        look,
+        replaced: &own.replaced,
+        recovered,
+        record,
+        active: BTreeMap::new(),
+        explained: BTreeSet::new(),
+        kept_staged: BTreeSet::new(),
+        lacks_private_key: false,
+        capable: None,
+        due: Due::default(),
+    };
+    phase.supply();
+    let Supplier { record, active, explained, kept_staged, capable, due, .. } = phase;
+    let stages_key = due.steps.iter().any(|(_, step)| step.stages_key());
+    Supply { record, active, explained, kept_staged, capable, stages_key, due }
+}
+
+/// The search in progress. How each kind of entry is supplied is in a file of its own.
+pub(super) struct Supplier<'world> {
+    pub(super) look: Look<'world>,
+    pub(super) replaced: &'world BTreeSet<String>,
+    pub(super) recovered: &'world Recovered,
+    pub(super) record: Record,
+    pub(super) active: BTreeMap<String, String>,
+    pub(super) explained: BTreeSet<String>,
+    pub(super) kept_staged: BTreeSet<String>,
+    /// Whether no private key of the set may sign.
+    lacks_private_key: bool,
+    capable: Option<String>,
+    pub(super) due: Due,
+}
+
+impl Supplier<'_> {
+    /// The signer's key is made last: what is made last comes first in the set.
+    fn supply(&mut self) {
+        let desired = self.look.desired;
         self.lacks_private_key = !self.has_usable_private_key();
         self.capable = self.first_capable().map(|entry| entry.name.clone());
         let is_signer = |entry: &&Entry| desired.signer.as_ref() == Some(&entry.name);
@@ -34,15 +92,19 @@ impl Assessor<'_> {
     /// Whether the set holds a private key that may sign. One that somebody else put under an own kid may not: verifiers know that kid with
     /// another key.
     fn has_usable_private_key(&self) -> bool {
-        self.seen.private_keys().filter_map(Jwk::kid).any(|kid| !self.desired.revoked.contains(kid) && !self.replaced.contains(kid))
+        self.look
+            .seen
+            .private_keys()
+            .filter_map(Jwk::kid)
+            .any(|kid| !self.look.desired.revoked.contains(kid) && !self.replaced.contains(kid))
     }
 
     /// The first entry that can put a private key into the set now, beginning with the signer.
     fn first_capable(&self) -> Option<&Entry> {
-        let signer = self.desired.entries.iter().filter(|entry| self.desired.signer.as_ref() == Some(&entry.name));
-        signer.chain(&self.desired.entries).filter(|entry| !self.is_refused(entry)).find(|entry| match &entry.source {
+        let signer = self.look.desired.entries.iter().filter(|entry| self.look.desired.signer.as_ref() == Some(&entry.name));
+        signer.chain(&self.look.desired.entries).filter(|entry| !is_refused(self.look, entry)).find(|entry| match &entry.source {
             Source::Generate { .. } => true,
-            Source::Import(_) => self.seen.source(&entry.name).is_some_and(|held| held.is_private && self.may_be_stored(held)),
+            Source::Import(_) => self.look.seen.source(&entry.name).is_some_and(|held| held.is_private && self.may_be_stored(held)),
             Source::Public { .. } => false,
         })
     }
@@ -54,7 +116,7 @@ impl Assessor<'_> {
 
     /// Whether a key of a source may be stored in the set: it is not revoked, and its kid was never that of another key.
     pub(super) fn may_be_stored(&self, held: &SourceKey) -> bool {
-        !self.desired.revoked.contains(&held.kid) && !self.is_taken(&held.kid, held.thumbprint(), |live| held.is(live))
+        !self.look.desired.revoked.contains(&held.kid) && !self.is_taken(&held.kid, held.thumbprint(), |live| held.is(live))
     }
 
     /// Whether a kid belongs to another key: one that was seen under it, or one of somebody else that is there.
@@ -69,13 +131,13 @@ impl Assessor<'_> {
             }
             Some(_) | None => {}
         }
-        self.seen.live.key(kid).is_some_and(|live| !is_wanted(live))
-            || self.remembered.get(kid).is_some_and(|published| published.thumbprint().ok().as_ref() != wanted)
+        self.look.seen.live.key(kid).is_some_and(|live| !is_wanted(live))
+            || self.recovered.halves.get(kid).is_some_and(|published| published.thumbprint().ok().as_ref() != wanted)
     }
 
     fn supply_public(&mut self, entry: &Entry, key: &PublicJwk, kid: &str, wanted: &Thumbprint) {
         let name = &entry.name;
-        if self.desired.revoked.contains(kid) {
+        if self.look.desired.revoked.contains(kid) {
             return;
         }
         self.explained.insert(kid.to_owned());
@@ -87,13 +149,13 @@ impl Assessor<'_> {
             .map(|record| record.state);
         let was_seen = recorded.is_some_and(|state| state != KeyState::Planned);
         if was_seen && self.is_taken(kid, Some(wanted), |_| true) {
-            self.stalled(
+            self.due.stalled(
                 Reason::KidTaken,
-                format!("key {name}: kid {kid} belongs to another key of set {}, and a verifier that knows that key would never fetch this one: give this key a new kid", self.desired.set),
+                format!("key {name}: kid {kid} belongs to another key of set {}, and a verifier that knows that key would never fetch this one: give this key a new kid", self.look.desired.set),
             );
             return;
         }
-        match self.seen.live.key(kid) {
+        match self.look.seen.live.key(kid) {
             Some(live) if live.public_thumbprint().as_ref() == Some(wanted) => {
                 if let Some(record) = self.record.keys.get_mut(kid) {
                     record.state = KeyState::Announced;
@@ -103,14 +165,14 @@ impl Assessor<'_> {
                     self.put_public(name, key, kid, wanted, PutCause::Supplied);
                 }
             }
-            Some(_) if !was_seen => self.stalled(
+            Some(_) if !was_seen => self.due.stalled(
                 Reason::KidTaken,
-                format!("key {name}: set {} holds another key under kid {kid}, which the operator did not store: give this key another kid", self.desired.set),
+                format!("key {name}: set {} holds another key under kid {kid}, which the operator did not store: give this key another kid", self.look.desired.set),
             ),
             // Somebody stored a private key under this kid, and it is the only one: taking it away would leave nobody to sign.
-            Some(live) if live.is_private() && self.seen.private_keys().count() == 1 => self.stalled(
+            Some(live) if live.is_private() && self.look.seen.private_keys().count() == 1 => self.due.stalled(
                 Reason::KidTaken,
-                format!("key {name}: somebody else stored a private key under kid {kid}, and set {} has no other private key: it stays until another key can sign", self.desired.set),
+                format!("key {name}: somebody else stored a private key under kid {kid}, and set {} has no other private key: it stays until another key can sign", self.look.desired.set),
             ),
             _ => {
                 if let Some(record) = self.record.keys.get_mut(kid).filter(|_| was_seen) {
@@ -123,7 +185,7 @@ impl Assessor<'_> {
     }
 
     fn put_public(&mut self, name: &str, key: &PublicJwk, kid: &str, wanted: &Thumbprint, cause: PutCause) {
-        let timed = self.timed();
+        let timed = self.look.timed();
         let record = self.record.keys.entry(kid.to_owned()).or_insert_with(|| KeyRecord::new(Some(name), KeyState::Planned));
         if matches!(record.state, KeyState::Unmanaged | KeyState::Revoked) {
             *record = KeyRecord::new(Some(name), KeyState::Planned);
@@ -133,7 +195,7 @@ impl Assessor<'_> {
         if record.state == KeyState::Planned {
             record.planned_at = record.planned_at.or(timed);
         }
-        self.add(Rank::Store, Step::PutKey { key: Box::new(key.as_jwk().clone()), cause });
+        self.due.add(Rank::Store, Step::PutKey { key: Box::new(key.as_jwk().clone()), cause });
     }
 
     /// Marks the key that serves an entry.
@@ -150,8 +212,8 @@ impl Assessor<'_> {
     pub(super) fn supply_public_source(&mut self, entry: &Entry, held: &SourceKey) {
         let Some(public) = held.public.clone() else { return };
         self.supply_public(entry, &public, &held.kid, &held.fingerprint);
-        if self.desired.signer.as_ref() == Some(&entry.name) {
-            self.stalled(
+        if self.look.desired.signer.as_ref() == Some(&entry.name) {
+            self.due.stalled(
                 Reason::SignerCannotSign,
                 format!("key {}: spec.signer names it, but its Secret holds a public key only: put the private key into the Secret, or name another signer", entry.name),
             );
