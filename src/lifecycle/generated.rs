@@ -9,9 +9,8 @@ use super::{
     look::is_first_pass,
     rank::Rank,
     record::KeyRecord,
-    rotate::Serving,
     step::{CreateCause, Place, PutCause, Step},
-    supply::{Served, Supplier},
+    supply::{Served, Serving, Supplier},
 };
 use crate::api::{Algorithm, KeyState, KeyUse};
 use crate::jwk::Jwk;

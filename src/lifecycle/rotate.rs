@@ -2,16 +2,13 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::{desired::Entry, kid::Slot, observed::CLOCK_TOLERANCE, supply::Supplier};
+use super::{
+    desired::Entry,
+    kid::Slot,
+    observed::CLOCK_TOLERANCE,
+    supply::{Serving, Supplier},
+};
 use crate::api::{KeyState, Reason};
-
-/// The generated private key that serves an entry now.
-pub(super) struct Serving {
-    pub(super) kid: String,
-    pub(super) slot: Slot,
-    /// Whether it is of the algorithm and use that the entry asks for.
-    pub(super) fits: bool,
-}
 
 impl Supplier<'_> {
     /// When the successor of `serving` is due to sign, if one is due at all: as the interval says, or as somebody asks.

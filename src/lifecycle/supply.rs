@@ -5,13 +5,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{
     desired::{Entry, Source},
     due::Due,
+    kid::Slot,
     look::Look,
     rank::Rank,
     recognise::Recognised,
     record::{KeyRecord, Record},
     recover::Recovered,
     refusal::is_refused,
-    rotate::Serving,
     source::SourceKey,
     step::{PutCause, Step},
 };
@@ -219,6 +219,14 @@ impl Supplier<'_> {
             );
         }
     }
+}
+
+/// The generated private key that serves an entry now.
+pub(super) struct Serving {
+    pub(super) kid: String,
+    pub(super) slot: Slot,
+    /// Whether it is of the algorithm and use that the entry asks for.
+    pub(super) fits: bool,
 }
 
 /// The serving key of an entry, and whether it has a successor.
