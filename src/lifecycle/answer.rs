@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use super::{
     Observed,
     publication::TargetState,
-    source::SourceState,
+    spec::source::SourceState,
     step::{Place, RefusedWrite, Step},
 };
 use crate::jwk::{Jwk, JwkSet};

@@ -3,9 +3,10 @@
 use jiff::Timestamp;
 
 use super::{
-    Desired, Observed, ahead,
+    Desired, Observed,
     kid::{self, Slot},
-    look::origin,
+    plan::ahead,
+    remote::look::origin,
     step::{DeleteCause, Place, Step},
 };
 use crate::api::{DeletionPolicy, JsonWebKeySet, KeyState, Mode, Origin};

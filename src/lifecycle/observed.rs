@@ -8,7 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::{
     publication::Local,
     record::{KeyRecord, Record},
-    source::{SourceKey, SourceState},
+    spec::source::{SourceKey, SourceState},
     step::RefusedWrite,
 };
 use crate::api::KeyState;

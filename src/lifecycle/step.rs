@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::{publication::TargetStep, record::Record, source::SourceKey};
+use super::{publication::TargetStep, record::Record, spec::source::SourceKey};
 use crate::api::{Algorithm, KeyUse};
 use crate::jwk::Jwk;
 

@@ -7,24 +7,22 @@ use k8s_openapi::api::core::v1::{ConfigMap, Secret};
 use kube::{Client, core::PartialObjectMeta, runtime::reflector::ObjectRef};
 
 use super::{
-    changes::Changes,
-    connections::Connections,
-    departed::Departed,
-    index::{Controller, Index, SetTerm},
+    admin_api::connections::Connections,
+    key_set::departed::Departed,
     lease::{Leadership, Predecessor},
-    locks::Locks,
     memory::Memory,
     metrics::Metrics,
     settings::Settings,
     shard::Shard,
-    stores::Stores,
-    stores::Watched,
-    turns::Turns,
-    waiting::Waiting,
-    wakes::{Senders, Signals},
+    waits::{changes::Changes, locks::Locks, turns::Turns, waiting::Waiting},
+    watch::{
+        index::{Controller, Index, SetTerm},
+        stores::{Stores, Watched},
+        wakes::{Senders, Signals},
+    },
     writes::Writes,
 };
-use crate::{lifecycle::access::Labels, serve::Readiness};
+use crate::{lifecycle::spec::access::Labels, serve::Readiness};
 
 /// What every reconcile shares.
 pub(super) struct Context {

@@ -13,8 +13,7 @@ use std::{
 use backon::{BackoffBuilder as _, ExponentialBackoff, ExponentialBuilder};
 
 use super::{
-    edits::Edits,
-    kept_target::KeptTarget,
+    publication::{edits::Edits, kept_target::KeptTarget},
     repeats::{Repeated, Repeats, Wrong},
 };
 use crate::{

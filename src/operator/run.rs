@@ -12,13 +12,13 @@ use kube::Client;
 
 use super::{
     context::Context,
-    controllers, inventory,
     lease::{Election, Leadership, LostLease, Predecessor},
     metrics::Metrics,
+    publication::inventory,
     settings::Settings,
-    stores, wakes,
+    watch::{controllers, stores, wakes},
 };
-use crate::{api::TargetKind, lifecycle::limits::late_answers, serve::Readiness};
+use crate::{api::TargetKind, lifecycle::spec::limits::late_answers, serve::Readiness};
 
 /// Runs the operator until `shutdown` resolves, and then until the passes in progress are over.
 ///

@@ -4,7 +4,7 @@ use std::str::FromStr;
 
 use kube::core::{Expression, Selector, SelectorExt as _};
 
-use crate::lifecycle::access::Labels;
+use crate::lifecycle::spec::access::Labels;
 
 /// The resources that this operator works on. All others are watched too: one of them may own a set.
 #[derive(Clone, Debug)]

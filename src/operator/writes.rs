@@ -7,7 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::{api::AdminApiSpec, lifecycle::claim};
+use crate::{api::AdminApiSpec, lifecycle::spec::claim};
 
 /// How long the time of a private write is kept. The next private write waits about a second.
 const PRIVATE_WRITE_KEPT: Duration = Duration::from_secs(60);

@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     api::KeyState,
-    lifecycle::{ahead::holds_outdated_time, rank::Rank, record::Record, step::Step},
+    lifecycle::{plan::ahead::holds_outdated_time, rank::Rank, record::Record, step::Step},
 };
 
 /// One effect that needs no admin API.

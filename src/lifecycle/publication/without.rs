@@ -5,7 +5,7 @@ use kube::ResourceExt as _;
 use super::wanted::{Granting, PrivateKeys, Target, Wanted};
 use crate::{
     api::JsonWebKeySet,
-    lifecycle::{
+    lifecycle::spec::{
         access::{self, Labels},
         desired::validate,
         names::{is_object_name, set_id},

@@ -16,7 +16,7 @@ use prometheus_client::{
 };
 use strum::VariantArray as _;
 
-use super::super::context::Context;
+use crate::operator::context::Context;
 use crate::{
     api::{AdminApi, JsonWebKeySet},
     hydra::BreakerState,

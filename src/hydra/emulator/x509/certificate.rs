@@ -12,7 +12,7 @@ use super::{
 };
 
 /// The public key of a certificate. Everything else has to have its right form, and is dropped.
-pub(in super::super) fn parse(der: &[u8]) -> Result<CertifiedKey, Fault> {
+pub(in crate::hydra::emulator) fn parse(der: &[u8]) -> Result<CertifiedKey, Fault> {
     let mut outer = Input(der);
     let mut certificate = outer.read(tag::SEQUENCE).ok_or("x509: malformed certificate")?;
     let mut signed = certificate.read(tag::SEQUENCE).ok_or("x509: malformed tbs certificate")?;

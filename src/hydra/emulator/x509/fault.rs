@@ -3,4 +3,4 @@
 use std::borrow::Cow;
 
 /// What Go says of a certificate that it does not take.
-pub(in super::super) type Fault = Cow<'static, str>;
+pub(in crate::hydra::emulator) type Fault = Cow<'static, str>;

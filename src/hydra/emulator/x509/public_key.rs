@@ -9,7 +9,7 @@ use crate::jwk::validate::curve;
 
 /// A public key, in parts that can be compared with those of a JWK.
 #[derive(Debug, PartialEq, Eq)]
-pub(in super::super) enum CertifiedKey {
+pub(in crate::hydra::emulator) enum CertifiedKey {
     /// `crv`, and both coordinates one after the other.
     Elliptic(String, Vec<u8>),
     /// Modulus and exponent, each in its fewest bytes.
@@ -24,12 +24,12 @@ pub(in super::super) enum CertifiedKey {
 
 impl CertifiedKey {
     /// A point with its coordinates in the length of the curve.
-    pub(in super::super) fn elliptic(crv: &str, x: &[u8], y: &[u8]) -> Self {
+    pub(in crate::hydra::emulator) fn elliptic(crv: &str, x: &[u8], y: &[u8]) -> Self {
         Self::Elliptic(crv.to_owned(), [x, y].concat())
     }
 
     /// Two numbers, with zeros in front or without.
-    pub(in super::super) fn rsa(modulus: &[u8], exponent: &[u8]) -> Self {
+    pub(in crate::hydra::emulator) fn rsa(modulus: &[u8], exponent: &[u8]) -> Self {
         let shortest = |number: &[u8]| number.iter().copied().skip_while(|byte| *byte == 0).collect();
         Self::Rsa(shortest(modulus), shortest(exponent))
     }

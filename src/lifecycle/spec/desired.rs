@@ -1,0 +1,289 @@
+//! What a resource asks for, parsed once: nothing after this module checks it again.
+
+use std::{collections::BTreeSet, time::Duration};
+
+use jiff::Timestamp;
+use kube::ResourceExt as _;
+
+use super::{
+    access::{self, Grant, Labels},
+    claim,
+    names::{is_object_name, is_set_id, set_id},
+    refusal::Refusal,
+    timing::{RotateAt, Timing, asked_rotation, timing},
+};
+use crate::api::{
+    ACCEPT_SERVER_ANNOTATION, AdminApiSpec, Algorithm, DeletionPolicy, Generate, Import, JsonWebKeySet, KeySource, KeyUse, Mode, PublicKey,
+    Reason, UnmanagedKeys,
+};
+use crate::jwk::{Jwk, PublicJwk, Thumbprint};
+use crate::lifecycle::{
+    kid,
+    publication::{PrivateKeys, Wanted},
+};
+
+/// A resource that may be acted on: its set is granted and its keys can exist.
+#[derive(Clone, Debug)]
+pub struct Desired {
+    /// The namespace of the resource and of its targets.
+    pub namespace: String,
+    /// The name of the resource.
+    pub name: String,
+    /// When the resource was created: the slot of its first keys.
+    pub created: Timestamp,
+    /// The generation of the spec.
+    pub generation: i64,
+    /// Whether the resource is being deleted.
+    pub deleting: bool,
+    /// The id of the remote set.
+    pub set: String,
+    /// The server that holds it: host, port and path prefix.
+    pub server: String,
+    /// The server that somebody accepts as the new one, although it holds none of the keys.
+    pub accepted_server: Option<String>,
+    /// The keys, by name.
+    pub entries: Vec<Entry>,
+    /// The name of the entry that signs; `None` if no entry has a private key.
+    pub signer: Option<String>,
+    /// What happens to keys that belong to no entry.
+    pub unmanaged_keys: UnmanagedKeys,
+    /// What deletion does, if the user said so.
+    pub deletion_policy: Option<DeletionPolicy>,
+    /// Whether the remote set may be written.
+    pub mode: Mode,
+    /// Whether no other namespace may write the set, so that every generated kid in it is of this namespace.
+    pub is_exclusive: bool,
+    /// What is published, and where.
+    pub publication: Wanted,
+    /// The kids that leave set and targets at once.
+    pub revoked: BTreeSet<String>,
+    /// When somebody asks for another key in the place of each generated one.
+    pub rotate_at: Option<RotateAt>,
+    /// The shortest time between two rotations of one key.
+    pub min_rotation_interval: Duration,
+}
+
+impl Desired {
+    /// Whether an entry of the spec itself holds exactly this key: its kid and its material.
+    pub(in crate::lifecycle) fn supplies(&self, key: &Jwk) -> bool {
+        self.entries.iter().any(|entry| match &entry.source {
+            Source::Public { kid, thumbprint, .. } => key.kid() == Some(kid) && key.public_thumbprint().as_ref() == Some(thumbprint),
+            Source::Generate { .. } | Source::Import(_) => false,
+        })
+    }
+}
+
+/// One key of the set.
+#[derive(Clone, Debug)]
+pub struct Entry {
+    /// The name of the entry.
+    pub name: String,
+    /// Where its key comes from.
+    pub source: Source,
+    /// When its key is replaced.
+    pub timing: Timing,
+}
+
+/// Where a key comes from.
+#[derive(Clone, Debug)]
+pub enum Source {
+    /// It is generated.
+    Generate {
+        /// For this algorithm.
+        alg: Algorithm,
+        /// For this use.
+        key_use: KeyUse,
+    },
+    /// It comes from a Secret.
+    Import(Import),
+    /// It is the public key of somebody else.
+    Public {
+        /// The key as the spec has it.
+        key: Box<PublicJwk>,
+        /// Its kid.
+        kid: String,
+        /// Its thumbprint.
+        thumbprint: Thumbprint,
+    },
+}
+
+/// Parses a resource against the AdminApi it uses. `labels` are those of its namespace, `None` while they are not known.
+///
+/// While the resource is being deleted, entries that cannot be understood are left out: what is wrong with a key must not keep the others.
+///
+/// # Errors
+/// [`Refusal`] says what is wrong and what to do.
+pub fn validate(resource: &JsonWebKeySet, api: &AdminApiSpec, labels: Option<&Labels>) -> Result<Desired, Refusal> {
+    let namespace = resource.namespace().unwrap_or_default();
+    let set = set_id(resource, Some(api));
+    let spec = &resource.spec;
+    let deleting = resource.metadata.deletion_timestamp.is_some();
+    let grant = granted(resource, api, labels, &set)?;
+    require_same_set(resource, &set)?;
+    let mut entries = Vec::with_capacity(spec.keys.len());
+    for source in &spec.keys {
+        match entry(&set, source, api) {
+            Ok(entry) => entries.push(entry),
+            Err(_) if deleting => {}
+            Err(refusal) => return Err(refusal),
+        }
+    }
+    entries.sort_by(|a, b| a.name.cmp(&b.name));
+    let signer = match &spec.signer {
+        Some(name) => Some(name.clone()),
+        None => entries.iter().find(|entry| !matches!(entry.source, Source::Public { .. })).map(|entry| entry.name.clone()),
+    };
+    let private_keys = if grant.private_export { PrivateKeys::Granted } else { PrivateKeys::Denied };
+    let has_public_half = |entry: &&Entry| !matches!(&entry.source, Source::Generate { alg, .. } if alg.is_symmetric());
+    let readable = entries.iter().filter(has_public_half).map(|entry| entry.name.clone()).collect();
+    let publication = Wanted::of(resource, &set, private_keys, readable);
+    if !deleting {
+        let named = publication.targets.iter().map(|target| &target.id).chain(&publication.withheld);
+        named.into_iter().try_for_each(|id| require_object_name(&id.name))?;
+    }
+    Ok(Desired {
+        is_exclusive: access::is_exclusive(api, &namespace, &set),
+        publication,
+        name: resource.name_any(),
+        created: resource.metadata.creation_timestamp.as_ref().map_or(Timestamp::UNIX_EPOCH, |time| time.0),
+        generation: resource.metadata.generation.unwrap_or_default(),
+        deleting,
+        server: claim::server(api),
+        accepted_server: resource.annotations().get(ACCEPT_SERVER_ANNOTATION).cloned(),
+        entries,
+        signer,
+        unmanaged_keys: spec.unmanaged_keys.unwrap_or_default(),
+        deletion_policy: spec.deletion_policy,
+        mode: spec.mode.unwrap_or_default(),
+        revoked: spec.revoke.iter().cloned().collect(),
+        rotate_at: asked_rotation(resource),
+        min_rotation_interval: super::limits::min_rotation_interval(api),
+        namespace,
+        set,
+    })
+}
+
+/// What the AdminApi lets the namespace of a resource do with its set.
+fn granted(resource: &JsonWebKeySet, api: &AdminApiSpec, labels: Option<&Labels>, set: &str) -> Result<Grant, Refusal> {
+    let namespace = resource.namespace().unwrap_or_default();
+    let denied = |why: String| Refusal::new(Reason::AccessDenied, why);
+    let Some(grant) = access::grant(api, &namespace, labels, set) else {
+        let prefix = access::prefix(api);
+        let hint = if prefix.is_empty() { String::new() } else { format!(" (its sets begin with {prefix})") };
+        return Err(denied(format!(
+            "the AdminApi does not grant set {set} to namespace {namespace}{hint}: ask its owner for a rule in spec.access"
+        )));
+    };
+    if grant.mode == Mode::Observe && resource.spec.mode.unwrap_or_default() == Mode::Enforce {
+        return Err(denied(format!(
+            "the AdminApi lets namespace {namespace} only observe set {set}: write mode: Observe, or ask its owner for a rule with mode Enforce"
+        )));
+    }
+    if !is_set_id(set) {
+        return Err(Refusal::new(
+            Reason::InvalidSpec,
+            format!("the default set {set} is not a valid set id, or has more than 200 characters: write spec.set"),
+        ));
+    }
+    Ok(grant)
+}
+
+/// A set that keys were put into is kept, also when an AdminApi of the same name and another prefix takes the place of the first.
+fn require_same_set(resource: &JsonWebKeySet, set: &str) -> Result<(), Refusal> {
+    let written = resource.status.as_ref().filter(|status| status.origin.is_some()).and_then(|status| status.set.as_ref());
+    match written.filter(|written| *written != set) {
+        None => Ok(()),
+        Some(written) => Err(Refusal::new(
+            Reason::SetChanged,
+            format!(
+                "the set of this resource was {written}, but with the setPrefix of the AdminApi it would now be {set}: neither set is changed; create another JsonWebKeySet"
+            ),
+        )),
+    }
+}
+
+fn entry(set: &str, source: &KeySource, api: &AdminApiSpec) -> Result<Entry, Refusal> {
+    let name = source.name.clone();
+    let timing = timing(&name, source.rotation.as_ref(), api)?;
+    let source = match (&source.generate, &source.import, &source.public) {
+        (Some(generate), None, None) => generated(set, &name, *generate)?,
+        (None, Some(import), None) => imported(set, &name, import)?,
+        (None, None, Some(key)) => public(set, &name, key)?,
+        _ => return Err(Refusal::new(Reason::InvalidSpec, format!("key {name} must have exactly one of generate, import and public"))),
+    };
+    Ok(Entry { name, source, timing })
+}
+
+fn imported(set: &str, name: &str, import: &Import) -> Result<Source, Refusal> {
+    if let Some(kid) = import.kid.as_deref().filter(|kid| kid::parse_generated(set, kid).is_some()) {
+        return Err(reserved(name, kid));
+    }
+    require_object_name(&import.secret_ref.name)?;
+    if access::is_hydras_own(set) && import.key_use == Some(KeyUse::Enc) {
+        return Err(not_for_hydra(set, name));
+    }
+    Ok(Source::Import(import.clone()))
+}
+
+/// The name of an object becomes part of an address: with a slash it would be that of another object, perhaps of another namespace. The
+/// schema refuses it; this holds for what was stored before there was a rule.
+fn require_object_name(name: &str) -> Result<(), Refusal> {
+    let refusal =
+        || Refusal::new(Reason::InvalidSpec, format!("{name:?} is not a valid object name: use lowercase letters, digits, - and ."));
+    if is_object_name(name) { Ok(()) } else { Err(refusal()) }
+}
+
+/// Hydra signs with the first private key whatever its use, and one symmetric key makes its /.well-known/jwks.json fail for everybody.
+fn not_for_hydra(set: &str, name: &str) -> Refusal {
+    Refusal::new(
+        Reason::UnsupportedAlgorithm,
+        format!("key {name}: Hydra's own set {set} cannot hold a symmetric key or one for encryption: write another alg, and use: sig"),
+    )
+}
+
+fn reserved(name: &str, kid: &str) -> Refusal {
+    Refusal::new(
+        Reason::KidReserved,
+        format!("key {name}: kid {kid} has the form of a generated kid of this set: give the key another kid"),
+    )
+}
+
+fn generated(set: &str, name: &str, Generate { alg, key_use }: Generate) -> Result<Source, Refusal> {
+    let key_use = key_use.unwrap_or_default();
+    if access::is_hydras_own(set) && (alg.is_symmetric() || key_use == KeyUse::Enc) {
+        return Err(not_for_hydra(set, name));
+    }
+    Ok(Source::Generate { alg, key_use })
+}
+
+fn public(set: &str, name: &str, key: &PublicKey) -> Result<Source, Refusal> {
+    let kid = key.kid.clone();
+    let invalid = |why: String| Refusal::new(Reason::InvalidKey, format!("key {name}, kid {kid}: {why}"));
+    if key.holds_private_members() {
+        return Err(invalid("this is a private key: remove d, p, q, dp, dq, qi, oth and k, and treat the key as exposed".into()));
+    }
+    if kid::parse_generated(set, &kid).is_some() {
+        return Err(reserved(name, &kid));
+    }
+    let value = serde_json::to_value(key).map_err(|_| invalid("it cannot be written as JSON".into()))?;
+    let jwk: Jwk = serde_json::from_value(value).map_err(|_| invalid("it is not a JWK".into()))?;
+    jwk.validate().map_err(|error| invalid(error.to_string()))?;
+    let thumbprint = jwk.thumbprint().map_err(|error| invalid(error.to_string()))?;
+    let public = jwk.public_half().ok_or_else(|| invalid("kty must not be oct: a symmetric key has no public half".into()))?;
+    Ok(Source::Public { key: Box::new(public), kid, thumbprint })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_name_of_an_object_leads_to_no_other() {
+        for name in ["payments-jwks", "a", "a.b-c.1"] {
+            assert!(require_object_name(name).is_ok(), "{name}");
+        }
+        for name in ["", ".", "..", "../secrets/theirs", "a/b", "a%2Fb", "A", "a?b", "-a", "a.", "a\nb", "\u{e4}"] {
+            assert!(require_object_name(name).is_err(), "{name:?}");
+        }
+    }
+}

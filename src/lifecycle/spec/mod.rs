@@ -1,0 +1,13 @@
+//! What a resource asks for, parsed and checked once: nothing behind it checks a spec again.
+//!
+//! `desired.rs` is the result, `refusal.rs` why there is none. `access.rs` with `pattern.rs` says whether the set is granted, `claim.rs` whose it is.
+
+pub mod access;
+pub mod claim;
+pub(super) mod desired;
+pub mod limits;
+pub(super) mod names;
+mod pattern;
+pub(super) mod refusal;
+pub(super) mod source;
+pub(super) mod timing;
