@@ -7,7 +7,7 @@ pub type Moment = Duration;
 
 /// How long everything takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Timing {
+pub struct LeaseTiming {
     /// How long others wait after they last saw the Lease renewed.
     pub lease: Duration,
     /// How long the holder may write after it last asked for the Lease with success. Shorter than `lease`.
@@ -18,7 +18,7 @@ pub struct Timing {
     pub retry: Duration,
 }
 
-impl Timing {
+impl LeaseTiming {
     /// The usual proportions: the holder stops after two thirds of the lease, and renews it every fifth.
     pub fn of_lease(lease: Duration) -> Self {
         Self { lease, deadline: lease * 2 / 3, renewal: lease / 5, retry: (lease / 8).min(Duration::from_secs(2)) }
@@ -66,7 +66,7 @@ pub enum Action {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Candidate {
     identity: String,
-    timing: Timing,
+    timing: LeaseTiming,
     /// The Lease as it was last seen, `None` inside for one that is not there, and since when it was seen so.
     seen: Option<(Option<Lease>, Moment)>,
     /// Whether a look must come before anything else: a write was refused, or its fate is not known.
@@ -81,7 +81,7 @@ pub struct Candidate {
 
 impl Candidate {
     /// A process that has seen nothing yet. Its identity must be its own: a second process of the same name would take itself for the first.
-    pub fn new(identity: impl Into<String>, timing: Timing) -> Self {
+    pub fn new(identity: impl Into<String>, timing: LeaseTiming) -> Self {
         Self { identity: identity.into(), timing, seen: None, is_stale: true, next: Moment::ZERO, held_until: None, is_over: false }
     }
 
@@ -177,7 +177,7 @@ impl Candidate {
 mod tests {
     use super::*;
 
-    const TIMING: Timing = Timing {
+    const TIMING: LeaseTiming = LeaseTiming {
         lease: Duration::from_secs(15),
         deadline: Duration::from_secs(10),
         renewal: Duration::from_secs(3),
@@ -198,7 +198,7 @@ mod tests {
 
     #[test]
     fn the_usual_proportions_leave_time_for_two_requests() {
-        let timing = Timing::of_lease(Duration::from_secs(15));
+        let timing = LeaseTiming::of_lease(Duration::from_secs(15));
         assert_eq!((timing.deadline, timing.renewal), (at(10), at(3)));
         assert!(timing.request() > Duration::from_secs(2));
         assert!(timing.renewal + timing.request() * 2 + timing.retry <= timing.deadline);

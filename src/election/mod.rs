@@ -5,7 +5,7 @@
 //!
 //! - every write of the Lease carries the version that was read, so that of two that take it one fails;
 //! - the holder counts from the moment *before* it asked for the Lease, the others from the moment *after* they saw it;
-//! - the holder stops after [`Timing::deadline`], the others wait for the whole [`Timing::lease`], which is longer.
+//! - the holder stops after [`LeaseTiming::deadline`], the others wait for the whole [`LeaseTiming::lease`], which is longer.
 //!
 //! The clocks need not agree on the time, only roughly on the length of a second: with the default timing one may run half as fast again as
 //! the other.
@@ -14,4 +14,4 @@ mod candidate;
 #[cfg(test)]
 mod model;
 
-pub use candidate::{Action, Candidate, Lease, Moment, Timing};
+pub use candidate::{Action, Candidate, Lease, LeaseTiming, Moment};

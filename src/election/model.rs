@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use stateright::{Checker, Model, Property};
 
-use super::{Action, Candidate, Lease, Moment, Timing};
+use super::{Action, Candidate, Lease, LeaseTiming, Moment};
 
 /// What a request asks of the server.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -70,7 +70,7 @@ impl World {
 }
 
 struct Election {
-    timing: Timing,
+    timing: LeaseTiming,
     /// How much of its own time passes for each process in one step of time.
     speeds: &'static [u64],
     /// For how many steps of time it is looked at.
@@ -226,7 +226,7 @@ fn steps(count: u64) -> Duration {
 }
 
 fn election(speeds: &'static [u64], end: u8) -> Election {
-    Election { timing: Timing { lease: steps(3), deadline: steps(2), renewal: steps(1), retry: steps(1) }, speeds, end }
+    Election { timing: LeaseTiming { lease: steps(3), deadline: steps(2), renewal: steps(1), retry: steps(1) }, speeds, end }
 }
 
 #[test]

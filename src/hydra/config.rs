@@ -10,7 +10,7 @@ use super::{
     authentication::{Authentication, Authorization},
     client::Client,
     config_error::ConfigError,
-    gate::{Gate, Limits},
+    gate::{CallLimits, Gate},
     observer::Observer,
     transport::Transport,
 };
@@ -33,7 +33,7 @@ pub struct Config {
     client_certificate: Option<Zeroizing<Vec<u8>>>,
     forwarded_proto: Option<&'static str>,
     uses_environment_proxy: bool,
-    limits: Limits,
+    limits: CallLimits,
     observer: Option<Arc<dyn Observer>>,
     timeout: Duration,
     generation_timeout: Duration,
@@ -64,7 +64,7 @@ impl Config {
             client_certificate: None,
             forwarded_proto: None,
             uses_environment_proxy: false,
-            limits: Limits::default(),
+            limits: CallLimits::default(),
             observer: None,
             timeout: DEFAULT_TIMEOUT,
             generation_timeout: DEFAULT_GENERATION_TIMEOUT,
@@ -132,7 +132,7 @@ impl Config {
     }
 
     /// How much may be asked of the server by this client and its clones.
-    pub fn limits(mut self, limits: Limits) -> Self {
+    pub fn limits(mut self, limits: CallLimits) -> Self {
         self.limits = limits;
         self
     }

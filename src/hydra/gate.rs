@@ -24,7 +24,7 @@ const WAITED_FOR: Duration = Duration::from_secs(2);
 
 /// How much may be asked of an admin API.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Limits {
+pub struct CallLimits {
     /// Requests in a second, on average; 0 counts as 1. `None` sets no rate: the requests at the same time follow the server's own speed.
     pub requests_per_second: Option<u32>,
     /// Requests at once after a quiet time, where there is a rate; 0 counts as 1.
@@ -33,7 +33,7 @@ pub struct Limits {
     pub concurrency: usize,
 }
 
-impl Default for Limits {
+impl Default for CallLimits {
     fn default() -> Self {
         Self { requests_per_second: None, burst: 100, concurrency: 16 }
     }
@@ -84,7 +84,7 @@ pub(super) struct Turn<'gate> {
 }
 
 impl Gate {
-    pub(super) fn new(limits: Limits, patience: Duration) -> Self {
+    pub(super) fn new(limits: CallLimits, patience: Duration) -> Self {
         let positive = |count: u32| NonZeroU32::new(count).unwrap_or(NonZeroU32::MIN);
         let quota = |rate| Quota::per_second(positive(rate)).allow_burst(positive(limits.burst));
         Self {

@@ -42,7 +42,7 @@ pub use client::{Answer, Client, CreateJsonWebKeySet};
 pub use config::Config;
 pub use config_error::ConfigError;
 pub use error::{Error, ErrorKind};
-pub use gate::Limits;
+pub use gate::CallLimits;
 pub use observer::Observer;
 pub use operation::Operation;
 pub use token::ClientCredentials;

@@ -33,14 +33,14 @@ pub use publication::{
     TargetState, TargetStep, Wanted, next_by_record, repair, without_keys,
 };
 pub use record::{DEFAULT_RETAIN, KeyRecord, Record};
-pub use report::admin_api_status::{Finding, admin_api_status, finalizers, is_user};
+pub use report::admin_api_status::{AdminApiFinding, admin_api_status, finalizers, is_user};
 pub use report::notice::{Notice, add_notice, notice};
 pub use report::outcome::{Failure, Outcome};
 pub use report::status::{Sight, refused, status, unconnected, unparsable, without_values};
 pub use report::transition::{Transition, transition, trouble};
 pub use spec::desired::{Desired, Entry, Source, validate};
 pub use spec::names::{is_set_id, set_id};
-pub use spec::refusal::Refusal;
+pub use spec::refusal::SpecRefusal;
 pub use spec::source::{SecretContent, SourceKey, SourceState, read_source};
 pub use spec::timing::{RotateAt, Timing};
 pub use step::{CreateCause, DeleteCause, Place, PutCause, RefusedWrite, Step};

@@ -25,7 +25,7 @@ use kube::{
 
 use super::repeats::Repeated;
 use crate::api::HANDOVER_ANNOTATION;
-use crate::election::{Action, Candidate, Lease, Moment, Timing};
+use crate::election::{Action, Candidate, Lease, LeaseTiming, Moment};
 
 /// The value of the annotation when everything that the last holder sent was answered.
 const HANDOVER_IS_DONE: &str = "done";
@@ -87,7 +87,7 @@ pub(super) enum Predecessor {
 pub(super) struct Election {
     api: Api<LeaseObject>,
     settings: LeaseSettings,
-    timing: Timing,
+    timing: LeaseTiming,
     candidate: Candidate,
     leadership: Leadership,
     /// The object as it was last read or written.
@@ -100,7 +100,7 @@ pub(super) struct Election {
 impl Election {
     /// A new candidate, for a Lease in the client's default namespace.
     pub(super) fn new(client: &Client, settings: LeaseSettings) -> Self {
-        let timing = Timing::of_lease(settings.duration);
+        let timing = LeaseTiming::of_lease(settings.duration);
         Self {
             api: Api::default_namespaced(client.clone()),
             candidate: Candidate::new(&settings.identity, timing),

@@ -5,7 +5,7 @@ use std::{os::unix::fs::PermissionsExt as _, path::PathBuf, time::Duration};
 use http::{Method, StatusCode};
 use jiff::{SignedDuration, Timestamp, fmt::rfc2822};
 use jwk_operator::hydra::emulator::{
-    Call, DerivedKeys, Effect, Emulator, EmulatorError, EmulatorOptions, Fault, Operation, Refusal, Store, run,
+    DerivedKeys, Effect, EmulatedOperation, Emulator, EmulatorError, EmulatorOptions, Fault, ReceivedCall, Refusal, Store, run,
 };
 use serde_json::{Value, json};
 
@@ -67,7 +67,7 @@ async fn an_answer_can_be_replaced_before_and_after_the_effect() {
     assert_eq!((limited.status, limited.header("retry-after")), (429, Some("7")));
     assert_eq!((emulator.store().sets().len(), emulator.faults().pending()), (0, 0));
     let error = Effect::AnswerAfterEffect(StatusCode::BAD_GATEWAY, http::HeaderMap::new(), "not JSON".into());
-    emulator.faults().add(Fault::new(error).operation(Operation::CreateKey));
+    emulator.faults().add(Fault::new(error).operation(EmulatedOperation::CreateKey));
     assert_eq!(status(&emulator, "POST", SET, new_key("a")).await, Some(502));
     assert_eq!(status(&emulator, "POST", SET, new_key("a")).await, Some(409));
 }
@@ -113,7 +113,7 @@ async fn an_effect_can_come_after_the_connection_is_gone() {
     assert!(impatient.is_err());
     assert_eq!(emulator.store().get_key("s", "b"), Err(Refusal::KeyNotFound));
     tokio::time::timeout(Duration::from_secs(10), async {
-        while emulator.calls().of(Operation::CreateKey) < 2 {
+        while emulator.calls().of(EmulatedOperation::CreateKey) < 2 {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     })
@@ -133,17 +133,17 @@ async fn calls_are_logged_with_what_they_are_about() {
     status(&emulator, "GET", "/admin/keys/s/a%2Fb", Value::Null).await;
     status(&emulator, "GET", "/version", Value::Null).await;
     let calls = emulator.calls().all();
-    let expected = Call {
+    let expected = ReceivedCall {
         method: Method::GET,
         path: "/admin/keys/s/a%2Fb".to_owned(),
-        operation: Some(Operation::GetKey),
+        operation: Some(EmulatedOperation::GetKey),
         set: Some("s".to_owned()),
         kid: Some("a/b".to_owned()),
         status: Some(StatusCode::NOT_FOUND),
         traceparent: None,
     };
     assert_eq!((calls.len(), &calls[1], calls[2].operation), (3, &expected, None));
-    assert_eq!((emulator.calls().of(Operation::CreateKey), emulator.calls().writes()), (1, 1));
+    assert_eq!((emulator.calls().of(EmulatedOperation::CreateKey), emulator.calls().writes()), (1, 1));
     emulator.calls().clear();
     assert!(emulator.calls().all().is_empty());
 }

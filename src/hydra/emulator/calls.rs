@@ -9,7 +9,7 @@ use http::{Method, StatusCode};
 
 /// The seven operations on key sets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Operation {
+pub enum EmulatedOperation {
     /// `POST /admin/keys/{set}`: generate a key.
     CreateKey,
     /// `GET /admin/keys/{set}`.
@@ -26,7 +26,7 @@ pub enum Operation {
     DeleteKey,
 }
 
-impl Operation {
+impl EmulatedOperation {
     /// Whether the operation is meant to change something.
     pub fn is_write(self) -> bool {
         !matches!(self, Self::GetSet | Self::GetKey)
@@ -35,13 +35,13 @@ impl Operation {
 
 /// One request and what became of it. Bodies are not kept: they hold private keys.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Call {
+pub struct ReceivedCall {
     /// The method.
     pub method: Method,
     /// The path as it was sent.
     pub path: String,
     /// Which of the seven operations it is, if it is one.
-    pub operation: Option<Operation>,
+    pub operation: Option<EmulatedOperation>,
     /// The set in the path, decoded.
     pub set: Option<String>,
     /// The `kid` in the path, decoded.
@@ -54,27 +54,27 @@ pub struct Call {
 
 /// The log of calls, in the order in which they were finished. At most the newest 100,000 are kept.
 #[derive(Clone, Debug, Default)]
-pub struct Calls(Arc<Mutex<VecDeque<Call>>>);
+pub struct Calls(Arc<Mutex<VecDeque<ReceivedCall>>>);
 
 impl Calls {
     /// All calls since the start or the last [`Calls::clear`].
-    pub fn all(&self) -> Vec<Call> {
+    pub fn all(&self) -> Vec<ReceivedCall> {
         self.lock().iter().cloned().collect()
     }
 
     /// How many calls `matches` is true for.
-    pub fn count(&self, matches: impl Fn(&Call) -> bool) -> usize {
+    pub fn count(&self, matches: impl Fn(&ReceivedCall) -> bool) -> usize {
         self.lock().iter().filter(|call| matches(call)).count()
     }
 
     /// How many calls there were of one operation.
-    pub fn of(&self, operation: Operation) -> usize {
+    pub fn of(&self, operation: EmulatedOperation) -> usize {
         self.count(|call| call.operation == Some(operation))
     }
 
     /// How many calls were meant to change something.
     pub fn writes(&self) -> usize {
-        self.count(|call| call.operation.is_some_and(Operation::is_write))
+        self.count(|call| call.operation.is_some_and(EmulatedOperation::is_write))
     }
 
     /// Forgets everything so far.
@@ -82,7 +82,7 @@ impl Calls {
         self.lock().clear();
     }
 
-    pub(super) fn push(&self, call: Call) {
+    pub(super) fn push(&self, call: ReceivedCall) {
         let mut calls = self.lock();
         if calls.len() == 100_000 {
             calls.pop_front();
@@ -90,7 +90,7 @@ impl Calls {
         calls.push_back(call);
     }
 
-    fn lock(&self) -> MutexGuard<'_, VecDeque<Call>> {
+    fn lock(&self) -> MutexGuard<'_, VecDeque<ReceivedCall>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

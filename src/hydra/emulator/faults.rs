@@ -8,7 +8,7 @@ use std::{
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 
-use super::Operation;
+use super::EmulatedOperation;
 
 /// What happens to a call instead of the usual.
 #[derive(Clone, Debug)]
@@ -48,7 +48,7 @@ impl Effect {
 pub struct Fault {
     effect: Effect,
     method: Option<Method>,
-    operation: Option<Operation>,
+    operation: Option<EmulatedOperation>,
     path_prefix: Option<String>,
     set: Option<String>,
     kid: Option<String>,
@@ -70,7 +70,7 @@ impl Fault {
 
     /// Only calls of this operation.
     #[must_use]
-    pub fn operation(self, operation: Operation) -> Self {
+    pub fn operation(self, operation: EmulatedOperation) -> Self {
         Self { operation: Some(operation), ..self }
     }
 
@@ -119,7 +119,7 @@ impl Fault {
             && agrees(self.set.as_deref(), call.set)
             && agrees(self.kid.as_deref(), call.kid)
             && self.path_prefix.as_deref().is_none_or(|prefix| call.path.starts_with(prefix))
-            && (!self.writes_only || call.operation.is_some_and(Operation::is_write))
+            && (!self.writes_only || call.operation.is_some_and(EmulatedOperation::is_write))
     }
 }
 
@@ -127,7 +127,7 @@ impl Fault {
 pub(super) struct Target<'a> {
     pub(super) method: &'a Method,
     pub(super) path: &'a str,
-    pub(super) operation: Option<Operation>,
+    pub(super) operation: Option<EmulatedOperation>,
     pub(super) set: Option<&'a str>,
     pub(super) kid: Option<&'a str>,
 }

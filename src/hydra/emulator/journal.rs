@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
 
-use super::Operation;
+use super::EmulatedOperation;
 use crate::jwk::Jwk;
 
 /// One write over HTTP that took effect.
@@ -13,7 +13,7 @@ pub struct Change {
     /// When it took effect.
     pub at: Timestamp,
     /// What it was.
-    pub operation: Operation,
+    pub operation: EmulatedOperation,
     /// The set.
     pub set: String,
     /// The keys of the set before, newest first, private members included.

@@ -25,7 +25,7 @@ mod service;
 mod store;
 mod x509;
 
-pub use calls::{Call, Calls, Operation};
+pub use calls::{Calls, EmulatedOperation, ReceivedCall};
 pub use faults::{Effect, Fault, Faults};
 pub use generate::{DerivedKeys, Generate, RandomKeys};
 pub use journal::{Change, Journal};

@@ -5,14 +5,14 @@ use std::borrow::Cow;
 use http::Method;
 use percent_encoding::percent_decode_str;
 
-use super::Operation;
+use super::EmulatedOperation;
 
 /// What a request asks for.
 pub(super) enum Route {
     /// One of the seven operations.
     Keys {
         /// Which one.
-        operation: Operation,
+        operation: EmulatedOperation,
         /// The set, decoded.
         set: String,
         /// The key, decoded, where the operation has one.
@@ -58,13 +58,13 @@ pub(super) fn route(method: &Method, path: &str) -> Route {
         return Route::Unknown;
     }
     let operation = match (method.as_str(), kid) {
-        ("GET", None) => Operation::GetSet,
-        ("POST", None) => Operation::CreateKey,
-        ("PUT", None) => Operation::PutSet,
-        ("DELETE", None) => Operation::DeleteSet,
-        ("GET", Some(_)) => Operation::GetKey,
-        ("PUT", Some(_)) => Operation::PutKey,
-        ("DELETE", Some(_)) => Operation::DeleteKey,
+        ("GET", None) => EmulatedOperation::GetSet,
+        ("POST", None) => EmulatedOperation::CreateKey,
+        ("PUT", None) => EmulatedOperation::PutSet,
+        ("DELETE", None) => EmulatedOperation::DeleteSet,
+        ("GET", Some(_)) => EmulatedOperation::GetKey,
+        ("PUT", Some(_)) => EmulatedOperation::PutKey,
+        ("DELETE", Some(_)) => EmulatedOperation::DeleteKey,
         _ => return Route::Unknown,
     };
     Route::Keys { operation, set: decoded(set), kid: kid.map(decoded) }

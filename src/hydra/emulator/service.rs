@@ -18,7 +18,7 @@ use jiff::{SignedDuration, Timestamp, fmt::rfc2822};
 use serde_json::{Value, json};
 
 use super::{
-    Call, Calls, Change, Effect, Faults, Journal, Operation, Refusal, Store,
+    Calls, Change, Effect, EmulatedOperation, Faults, Journal, ReceivedCall, Refusal, Store,
     answer::{Answer, Ordered, OrderedSet},
     connection::Cut,
     faults::Target,
@@ -76,7 +76,7 @@ async fn met(shared: Arc<Shared>, Cut(cut): Cut, method: Method, path: String, t
     };
     let target = Target { method: &method, path: &path, operation, set: set.as_deref(), kid: kid.as_deref() };
     let fault = shared.faults.take(&target);
-    let mut call = Call { method: method.clone(), path, operation, set, kid, status: None, traceparent };
+    let mut call = ReceivedCall { method: method.clone(), path, operation, set, kid, status: None, traceparent };
     let work = {
         let shared = Arc::clone(&shared);
         async move {
@@ -154,11 +154,11 @@ impl Shared {
         }
     }
 
-    fn operate(&self, operation: Operation, set: &str, kid: &str, body: &[u8]) -> Result<Answer, Refusal> {
+    fn operate(&self, operation: EmulatedOperation, set: &str, kid: &str, body: &[u8]) -> Result<Answer, Refusal> {
         match operation {
-            Operation::GetSet => self.lock().get_set(set).map(|keys| Answer::json(StatusCode::OK, &OrderedSet::new(&keys.keys))),
-            Operation::GetKey => self.lock().get_key(set, kid).map(|key| Answer::json(StatusCode::OK, &OrderedSet::new([&key]))),
-            Operation::CreateKey => {
+            EmulatedOperation::GetSet => self.lock().get_set(set).map(|keys| Answer::json(StatusCode::OK, &OrderedSet::new(&keys.keys))),
+            EmulatedOperation::GetKey => self.lock().get_key(set, kid).map(|key| Answer::json(StatusCode::OK, &OrderedSet::new([&key]))),
+            EmulatedOperation::CreateKey => {
                 let request = go_json::object(body, "jwk.createJsonWebKeySetBody")?;
                 let text = |name| go_json::text(&request, name);
                 let (alg, key_use, new_kid) = (text("alg")?, text("use")?, text("kid")?);
@@ -167,7 +167,7 @@ impl Shared {
                 let key = self.change(operation, set, |store| store.add(set, key))?;
                 Ok(Answer::json(StatusCode::CREATED, &OrderedSet::new([&key])))
             }
-            Operation::PutSet => {
+            EmulatedOperation::PutSet => {
                 let sent = keys_of(go_json::object(body, "jose.JSONWebKeySet")?)?;
                 let keys = self.change(operation, set, |store| store.put_set(set, sent.as_ref().unwrap_or(&JwkSet::default())))?;
                 // Go writes a list that was never made as null.
@@ -176,19 +176,19 @@ impl Shared {
                     None => Answer::json(StatusCode::OK, &json!({ "keys": null })),
                 })
             }
-            Operation::PutKey => {
+            EmulatedOperation::PutKey => {
                 let key = Jwk::from_members(go_json::object(body, "jose.rawJSONWebKey")?);
                 let key = self.change(operation, set, |store| store.put_key(set, &key))?;
                 Ok(Answer::json(StatusCode::OK, &Ordered(&key)))
             }
-            Operation::DeleteSet => {
+            EmulatedOperation::DeleteSet => {
                 self.change(operation, set, |store| {
                     store.delete_set(set);
                     Ok(())
                 })?;
                 Ok(Answer::nothing())
             }
-            Operation::DeleteKey => {
+            EmulatedOperation::DeleteKey => {
                 self.change(operation, set, |store| {
                     store.delete_key(set, kid);
                     Ok(())
@@ -203,14 +203,19 @@ impl Shared {
         for set in empty {
             let generator = self.lock().generator();
             let key = generate::labelled(&*generator, None, "RS256", "sig")?;
-            self.change(Operation::CreateKey, &set, |store| store.add(&set, key))?;
+            self.change(EmulatedOperation::CreateKey, &set, |store| store.add(&set, key))?;
         }
         let keys = self.lock().broadcast(&self.broadcast)?;
         Ok(Answer::json(StatusCode::OK, &OrderedSet::new(keys.keys.iter().map(PublicJwk::as_jwk))))
     }
 
     /// Changes a set, and writes it into the journal if that is open.
-    fn change<T>(&self, operation: Operation, set: &str, change: impl FnOnce(&mut Store) -> Result<T, Refusal>) -> Result<T, Refusal> {
+    fn change<T>(
+        &self,
+        operation: EmulatedOperation,
+        set: &str,
+        change: impl FnOnce(&mut Store) -> Result<T, Refusal>,
+    ) -> Result<T, Refusal> {
         let mut store = self.lock();
         if !self.journal.is_open() {
             return self.change_store(&mut store, change);

@@ -60,7 +60,7 @@ enum Verdict {
 }
 
 /// What the targets are decided by.
-struct Look<'look> {
+struct Placement<'look> {
     wanted: &'look Wanted,
     shown: &'look Shown<'look>,
     /// What is to be remembered, which may be ahead of what was.
@@ -71,7 +71,7 @@ struct Look<'look> {
 /// Decides which targets must be written or removed so that they hold what is shown. What `publish` no longer names goes only when everything
 /// that it names holds the keys. `record` is what is to be remembered: it may be ahead of the one in `local`.
 pub(in crate::lifecycle) fn publish(wanted: &Wanted, shown: &Shown<'_>, record: &Record, local: &Local) -> Published {
-    let look = Look { wanted, shown, record, local };
+    let look = Placement { wanted, shown, record, local };
     let mut published = Published { written: record.targets.clone(), ..Published::default() };
     let mut all_hold = true;
     for target in &wanted.targets {
@@ -107,7 +107,7 @@ impl Published {
     }
 }
 
-impl Look<'_> {
+impl Placement<'_> {
     /// A target that the spec names.
     fn named(&self, target: &Target, state: &TargetState) -> Verdict {
         let id = &target.id;

@@ -36,7 +36,7 @@ pub fn finalizers(admin_api: &AdminApi, users: usize) -> Option<Vec<String>> {
 
 /// What was found about the server of an AdminApi.
 #[derive(Clone, Debug)]
-pub struct Finding {
+pub struct AdminApiFinding {
     /// Whether it answers: else why not.
     pub ready: Result<(), (Reason, String)>,
     /// The version it reported; `None` keeps the one that was reported before.
@@ -44,7 +44,7 @@ pub struct Finding {
 }
 
 /// The status of an AdminApi.
-pub fn admin_api_status(admin_api: &AdminApi, finding: Finding, users: usize, now: Timestamp) -> AdminApiStatus {
+pub fn admin_api_status(admin_api: &AdminApi, finding: AdminApiFinding, users: usize, now: Timestamp) -> AdminApiStatus {
     let previous = admin_api.status.clone().unwrap_or_default();
     let generation = admin_api.metadata.generation;
     let is_deleting = admin_api.metadata.deletion_timestamp.is_some();
@@ -141,7 +141,7 @@ mod tests {
 
     #[test]
     fn what_keeps_it_from_being_deleted_is_reported_with_a_number() {
-        let finding = || Finding { ready: Ok(()), version: Some(Some("v26".into())) };
+        let finding = || AdminApiFinding { ready: Ok(()), version: Some(Some("v26".into())) };
         let now = Timestamp::from_second(1_000_000).expect("a time");
         let status = admin_api_status(&admin_api(&[], true), finding(), 3, now);
         let told: Vec<_> = status.conditions.iter().map(|c| (c.type_.as_str(), c.status.as_str(), c.reason.as_str())).collect();
@@ -159,7 +159,7 @@ mod tests {
     #[test]
     fn what_continues_by_itself_is_told_apart_from_what_somebody_must_fix() {
         let told = |ready, is_deleting| {
-            let status = admin_api_status(&admin_api(&[], is_deleting), Finding { ready, version: None }, 1, Timestamp::UNIX_EPOCH);
+            let status = admin_api_status(&admin_api(&[], is_deleting), AdminApiFinding { ready, version: None }, 1, Timestamp::UNIX_EPOCH);
             let types = status.conditions.into_iter().filter(|condition| condition.status == "True").map(|condition| condition.type_);
             types.filter(|kind| kind != "AccessOverlaps").collect::<Vec<_>>()
         };
@@ -173,7 +173,7 @@ mod tests {
 
     #[test]
     fn the_first_words_of_a_failing_server_stand_until_something_else_is_wrong() {
-        let failing = |words: &str| Finding { ready: Err((Reason::AdminApiUnavailable, words.to_owned())), version: None };
+        let failing = |words: &str| AdminApiFinding { ready: Err((Reason::AdminApiUnavailable, words.to_owned())), version: None };
         let mut admin_api = admin_api(&[], false);
         let first = admin_api_status(&admin_api, failing("first"), 0, Timestamp::UNIX_EPOCH);
         assert!(first.conditions.iter().all(|condition| condition.message == "first" || condition.type_ == "AccessOverlaps"));

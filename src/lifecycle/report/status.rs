@@ -16,7 +16,7 @@ use crate::lifecycle::{
     publication::{Local, Published, Target, TargetId, TargetState, Wanted, by_record},
     record::to_seconds,
     spec::{
-        refusal::Refusal,
+        refusal::SpecRefusal,
         timing::{RotateAt, asked_rotation},
     },
     step::Step,
@@ -49,7 +49,7 @@ impl<'seen> Sight<'seen> {
 pub fn refused(
     previous: &JsonWebKeySetStatus,
     generation: i64,
-    refusal: &Refusal,
+    refusal: &SpecRefusal,
     (wanted, local): (&Wanted, &Local),
     now: Timestamp,
 ) -> JsonWebKeySetStatus {
@@ -87,7 +87,7 @@ pub fn unconnected(
             return status;
         }
     }
-    let refusal = Refusal { reason: failure.reason, message: failure.message.clone() };
+    let refusal = SpecRefusal { reason: failure.reason, message: failure.message.clone() };
     let mut status = refused(previous, generation, &refusal, (wanted, local), now);
     if is_deleting {
         status.conditions = conditions(

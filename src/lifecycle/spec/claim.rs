@@ -7,7 +7,7 @@ use url::Url;
 use super::{
     access::{self, Labels},
     names::set_id,
-    refusal::Refusal,
+    refusal::SpecRefusal,
 };
 use crate::api::{AdminApiSpec, JsonWebKeySet, Mode, Reason};
 
@@ -106,14 +106,14 @@ pub fn could_name(resource: &JsonWebKeySet, set: &str) -> bool {
 }
 
 /// The refusal of a resource whose set is `owner`'s. The owner is named only inside its own namespace.
-pub fn conflict(resource: &JsonWebKeySet, set: &str, owner: &JsonWebKeySet) -> Refusal {
+pub fn conflict(resource: &JsonWebKeySet, set: &str, owner: &JsonWebKeySet) -> SpecRefusal {
     let who = if resource.namespace() == owner.namespace() {
         format!("JsonWebKeySet {}", owner.name_any())
     } else {
         "a JsonWebKeySet of another namespace".to_owned()
     };
     let message = format!("set {set} is owned by {who}, which is older: name another set, or use mode Observe");
-    Refusal { reason: Reason::SetConflict, message }
+    SpecRefusal { reason: Reason::SetConflict, message }
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use super::{
     access::{self, Grant, Labels},
     claim,
     names::{is_object_name, is_set_id, set_id},
-    refusal::Refusal,
+    refusal::SpecRefusal,
     timing::{RotateAt, Timing, asked_rotation, timing},
 };
 use crate::api::{
@@ -112,8 +112,8 @@ pub enum Source {
 /// While the resource is being deleted, entries that cannot be understood are left out: what is wrong with a key must not keep the others.
 ///
 /// # Errors
-/// [`Refusal`] says what is wrong and what to do.
-pub fn validate(resource: &JsonWebKeySet, api: &AdminApiSpec, labels: Option<&Labels>) -> Result<Desired, Refusal> {
+/// [`SpecRefusal`] says what is wrong and what to do.
+pub fn validate(resource: &JsonWebKeySet, api: &AdminApiSpec, labels: Option<&Labels>) -> Result<Desired, SpecRefusal> {
     let namespace = resource.namespace().unwrap_or_default();
     let set = set_id(resource, Some(api));
     let spec = &resource.spec;
@@ -164,9 +164,9 @@ pub fn validate(resource: &JsonWebKeySet, api: &AdminApiSpec, labels: Option<&La
 }
 
 /// What the AdminApi lets the namespace of a resource do with its set.
-fn granted(resource: &JsonWebKeySet, api: &AdminApiSpec, labels: Option<&Labels>, set: &str) -> Result<Grant, Refusal> {
+fn granted(resource: &JsonWebKeySet, api: &AdminApiSpec, labels: Option<&Labels>, set: &str) -> Result<Grant, SpecRefusal> {
     let namespace = resource.namespace().unwrap_or_default();
-    let denied = |why: String| Refusal::new(Reason::AccessDenied, why);
+    let denied = |why: String| SpecRefusal::new(Reason::AccessDenied, why);
     let Some(grant) = access::grant(api, &namespace, labels, set) else {
         let prefix = access::prefix(api);
         let hint = if prefix.is_empty() { String::new() } else { format!(" (its sets begin with {prefix})") };
@@ -180,7 +180,7 @@ fn granted(resource: &JsonWebKeySet, api: &AdminApiSpec, labels: Option<&Labels>
         )));
     }
     if !is_set_id(set) {
-        return Err(Refusal::new(
+        return Err(SpecRefusal::new(
             Reason::InvalidSpec,
             format!("the default set {set} is not a valid set id, or has more than 200 characters: write spec.set"),
         ));
@@ -189,11 +189,11 @@ fn granted(resource: &JsonWebKeySet, api: &AdminApiSpec, labels: Option<&Labels>
 }
 
 /// A set that keys were put into is kept, also when an AdminApi of the same name and another prefix takes the place of the first.
-fn require_same_set(resource: &JsonWebKeySet, set: &str) -> Result<(), Refusal> {
+fn require_same_set(resource: &JsonWebKeySet, set: &str) -> Result<(), SpecRefusal> {
     let written = resource.status.as_ref().filter(|status| status.origin.is_some()).and_then(|status| status.set.as_ref());
     match written.filter(|written| *written != set) {
         None => Ok(()),
-        Some(written) => Err(Refusal::new(
+        Some(written) => Err(SpecRefusal::new(
             Reason::SetChanged,
             format!(
                 "the set of this resource was {written}, but with the setPrefix of the AdminApi it would now be {set}: neither set is changed; create another JsonWebKeySet"
@@ -202,19 +202,19 @@ fn require_same_set(resource: &JsonWebKeySet, set: &str) -> Result<(), Refusal> 
     }
 }
 
-fn entry(set: &str, source: &KeySource, api: &AdminApiSpec) -> Result<Entry, Refusal> {
+fn entry(set: &str, source: &KeySource, api: &AdminApiSpec) -> Result<Entry, SpecRefusal> {
     let name = source.name.clone();
     let timing = timing(&name, source.rotation.as_ref(), api)?;
     let source = match (&source.generate, &source.import, &source.public) {
         (Some(generate), None, None) => generated(set, &name, *generate)?,
         (None, Some(import), None) => imported(set, &name, import)?,
         (None, None, Some(key)) => public(set, &name, key)?,
-        _ => return Err(Refusal::new(Reason::InvalidSpec, format!("key {name} must have exactly one of generate, import and public"))),
+        _ => return Err(SpecRefusal::new(Reason::InvalidSpec, format!("key {name} must have exactly one of generate, import and public"))),
     };
     Ok(Entry { name, source, timing })
 }
 
-fn imported(set: &str, name: &str, import: &Import) -> Result<Source, Refusal> {
+fn imported(set: &str, name: &str, import: &Import) -> Result<Source, SpecRefusal> {
     if let Some(kid) = import.kid.as_deref().filter(|kid| kid::parse_generated(set, kid).is_some()) {
         return Err(reserved(name, kid));
     }
@@ -227,28 +227,28 @@ fn imported(set: &str, name: &str, import: &Import) -> Result<Source, Refusal> {
 
 /// The name of an object becomes part of an address: with a slash it would be that of another object, perhaps of another namespace. The
 /// schema refuses it; this holds for what was stored before there was a rule.
-fn require_object_name(name: &str) -> Result<(), Refusal> {
+fn require_object_name(name: &str) -> Result<(), SpecRefusal> {
     let refusal =
-        || Refusal::new(Reason::InvalidSpec, format!("{name:?} is not a valid object name: use lowercase letters, digits, - and ."));
+        || SpecRefusal::new(Reason::InvalidSpec, format!("{name:?} is not a valid object name: use lowercase letters, digits, - and ."));
     if is_object_name(name) { Ok(()) } else { Err(refusal()) }
 }
 
 /// Hydra signs with the first private key whatever its use, and one symmetric key makes its /.well-known/jwks.json fail for everybody.
-fn not_for_hydra(set: &str, name: &str) -> Refusal {
-    Refusal::new(
+fn not_for_hydra(set: &str, name: &str) -> SpecRefusal {
+    SpecRefusal::new(
         Reason::UnsupportedAlgorithm,
         format!("key {name}: Hydra's own set {set} cannot hold a symmetric key or one for encryption: write another alg, and use: sig"),
     )
 }
 
-fn reserved(name: &str, kid: &str) -> Refusal {
-    Refusal::new(
+fn reserved(name: &str, kid: &str) -> SpecRefusal {
+    SpecRefusal::new(
         Reason::KidReserved,
         format!("key {name}: kid {kid} has the form of a generated kid of this set: give the key another kid"),
     )
 }
 
-fn generated(set: &str, name: &str, Generate { alg, key_use }: Generate) -> Result<Source, Refusal> {
+fn generated(set: &str, name: &str, Generate { alg, key_use }: Generate) -> Result<Source, SpecRefusal> {
     let key_use = key_use.unwrap_or_default();
     if access::is_hydras_own(set) && (alg.is_symmetric() || key_use == KeyUse::Enc) {
         return Err(not_for_hydra(set, name));
@@ -256,9 +256,9 @@ fn generated(set: &str, name: &str, Generate { alg, key_use }: Generate) -> Resu
     Ok(Source::Generate { alg, key_use })
 }
 
-fn public(set: &str, name: &str, key: &PublicKey) -> Result<Source, Refusal> {
+fn public(set: &str, name: &str, key: &PublicKey) -> Result<Source, SpecRefusal> {
     let kid = key.kid.clone();
-    let invalid = |why: String| Refusal::new(Reason::InvalidKey, format!("key {name}, kid {kid}: {why}"));
+    let invalid = |why: String| SpecRefusal::new(Reason::InvalidKey, format!("key {name}, kid {kid}: {why}"));
     if key.holds_private_members() {
         return Err(invalid("this is a private key: remove d, p, q, dp, dq, qi, oth and k, and treat the key as exposed".into()));
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use kube::ResourceExt as _;
 
-use super::{limits, refusal::Refusal};
+use super::{limits, refusal::SpecRefusal};
 use crate::api::{AdminApiSpec, JsonWebKeySet, ROTATE_AT_ANNOTATION, Reason, Rotation};
 use crate::lifecycle::record::DEFAULT_RETAIN;
 
@@ -52,9 +52,9 @@ pub(in crate::lifecycle) fn asked_rotation(resource: &JsonWebKeySet) -> Option<R
 }
 
 /// Reads the times of entry `name`.
-pub(in crate::lifecycle) fn timing(name: &str, rotation: Option<&Rotation>, api: &AdminApiSpec) -> Result<Timing, Refusal> {
+pub(in crate::lifecycle) fn timing(name: &str, rotation: Option<&Rotation>, api: &AdminApiSpec) -> Result<Timing, SpecRefusal> {
     let Some(rotation) = rotation else { return Ok(Timing::default()) };
-    let refused = |message: String| Err(Refusal { reason: Reason::InvalidRotation, message: format!("key {name}: {message}") });
+    let refused = |message: String| Err(SpecRefusal { reason: Reason::InvalidRotation, message: format!("key {name}: {message}") });
     let interval = rotation.interval.map(Duration::from);
     let shortest = limits::min_rotation_interval(api);
     if let Some(interval) = interval.filter(|interval| *interval < shortest) {

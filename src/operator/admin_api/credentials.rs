@@ -34,7 +34,7 @@ impl From<Unconnected> for ConnectError {
 
 /// What a connection reads.
 #[derive(Default)]
-pub(in crate::operator) struct Credentials {
+pub(in crate::operator) struct ConnectionSecrets {
     pub(in crate::operator) authentication: Option<hydra::Authentication>,
     pub(in crate::operator) certificates: Option<Vec<u8>>,
     pub(in crate::operator) client_certificate: Option<Zeroizing<Vec<u8>>>,
@@ -47,9 +47,9 @@ type Values = BTreeMap<String, Zeroizing<Vec<u8>>>;
 ///
 /// # Errors
 /// [`ConnectError`] names the object, and what it lacks.
-pub(in crate::operator) async fn read(admin_api: &AdminApi, cx: &Context) -> Result<(Credentials, Vec<String>), ConnectError> {
+pub(in crate::operator) async fn read(admin_api: &AdminApi, cx: &Context) -> Result<(ConnectionSecrets, Vec<String>), ConnectError> {
     let mut reader = Reader { admin_api, cx, versions: Vec::new() };
-    let mut credentials = Credentials::default();
+    let mut credentials = ConnectionSecrets::default();
     if let Some(authentication) = &admin_api.spec.auth {
         credentials.authentication = reader.authentication(authentication).await?;
     }

@@ -19,7 +19,7 @@ use tracing::Instrument as _;
 
 use super::{
     connections::{self, Basis, Connection, Unconnected},
-    credentials::{self, ConnectError, Credentials},
+    credentials::{self, ConnectError, ConnectionSecrets},
 };
 use crate::operator::{
     context::Context,
@@ -32,7 +32,7 @@ use crate::operator::{
 use crate::{
     api::{AdminApi, AdminApiSpec, FIELD_MANAGER, JsonWebKeySet, Reason},
     hydra,
-    lifecycle::{self, Finding, spec::limits},
+    lifecycle::{self, AdminApiFinding, spec::limits},
 };
 
 /// How soon an AdminApi is looked at again while the resources are being listed.
@@ -106,7 +106,7 @@ async fn reconcile_guarded(guard: &DeserializeGuard<AdminApi>, cx: &Context) -> 
         Ok(connection) => connection,
         Err(ConnectError::Kubernetes(error)) => return Err(error),
         Err(ConnectError::Unconnected(unconnected)) => {
-            let finding = Finding { ready: Err((unconnected.reason, unconnected.message.clone())), version: None };
+            let finding = AdminApiFinding { ready: Err((unconnected.reason, unconnected.message.clone())), version: None };
             write_status(admin_api, finding, users, cx).await?;
             cx.connections.set(&name, admin_api.metadata.generation, Err(unconnected), false);
             return Ok(Action::requeue(connections::resync(&admin_api.spec)));
@@ -121,10 +121,10 @@ async fn reconcile_guarded(guard: &DeserializeGuard<AdminApi>, cx: &Context) -> 
     let answers = answer.is_ok();
     cx.connections.set(&name, admin_api.metadata.generation, Ok(connection), answers);
     let (finding, next) = match answer {
-        Ok(version) => (Finding { ready: Ok(()), version: Some(version) }, connections::resync(&admin_api.spec)),
+        Ok(version) => (AdminApiFinding { ready: Ok(()), version: Some(version) }, connections::resync(&admin_api.spec)),
         Err(error) => {
             // Whoever may read an AdminApi may read the words of its server, which are redacted and cut.
-            let finding = Finding { ready: Err((admin_api_reason(&error), error.to_string())), version: None };
+            let finding = AdminApiFinding { ready: Err((admin_api_reason(&error), error.to_string())), version: None };
             (finding, if error.is_transient() { ASK_AGAIN } else { ASK_REFUSING_AGAIN })
         }
     };
@@ -223,18 +223,18 @@ async fn connect(admin_api: &AdminApi, cx: &Context) -> Result<Arc<Connection>, 
 }
 
 /// How much may be asked of the server, with the defaults for what the AdminApi does not say.
-fn request_limits(spec: &AdminApiSpec) -> hydra::Limits {
-    let default = hydra::Limits::default();
+fn request_limits(spec: &AdminApiSpec) -> hydra::CallLimits {
+    let default = hydra::CallLimits::default();
     let Some(limits) = &spec.limits else { return default };
     let count = |asked: Option<i32>, default: u32| asked.and_then(|count| u32::try_from(count).ok()).unwrap_or(default);
-    hydra::Limits {
+    hydra::CallLimits {
         requests_per_second: limits.requests_per_second.and_then(|rate| u32::try_from(rate).ok()),
         burst: count(limits.burst, default.burst),
         concurrency: self::limits::concurrency(spec),
     }
 }
 
-fn build_client(admin_api: &AdminApi, credentials: Credentials, cx: &Context) -> Result<hydra::Client, hydra::ConfigError> {
+fn build_client(admin_api: &AdminApi, credentials: ConnectionSecrets, cx: &Context) -> Result<hydra::Client, hydra::ConfigError> {
     let spec = &admin_api.spec;
     let mut config = hydra::Config::new(&spec.url)?
         .timeout(limits::request_timeout(spec))
@@ -261,7 +261,7 @@ fn build_client(admin_api: &AdminApi, credentials: Credentials, cx: &Context) ->
 }
 
 /// Writes the status, if it differs.
-async fn write_status(admin_api: &AdminApi, finding: Finding, users: usize, cx: &Context) -> Result<(), PassError> {
+async fn write_status(admin_api: &AdminApi, finding: AdminApiFinding, users: usize, cx: &Context) -> Result<(), PassError> {
     let status = lifecycle::admin_api_status(admin_api, finding, users, Timestamp::now());
     let name = admin_api.name_any();
     let trouble = lifecycle::trouble(&status.conditions);

@@ -9,7 +9,7 @@ use crate::operator::context::Context;
 use crate::{
     api::{AdminApi, JsonWebKeySet},
     lifecycle::{
-        Granting, Refusal,
+        Granting, SpecRefusal,
         spec::{
             access::Labels,
             claim::{self, Claimant},
@@ -59,7 +59,7 @@ impl Surroundings {
 }
 
 /// The refusal of a resource whose set an older one owns.
-pub(in crate::operator) fn conflict(resource: &JsonWebKeySet, surroundings: &Surroundings, cx: &Context) -> Option<Refusal> {
+pub(in crate::operator) fn conflict(resource: &JsonWebKeySet, surroundings: &Surroundings, cx: &Context) -> Option<SpecRefusal> {
     let claimant = surroundings.claimant(resource)?;
     let set = claimant.set();
     let others = cx.set_index.could_name(&set, &cx.stores.sets);

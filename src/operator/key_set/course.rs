@@ -15,7 +15,7 @@ use crate::operator::{
 };
 use crate::{
     api::{FINALIZER, JsonWebKeySet, Reason},
-    lifecycle::{self, Refusal, spec::claim},
+    lifecycle::{self, SpecRefusal, spec::claim},
 };
 
 /// When to look again at a resource whose surroundings are not known yet.
@@ -34,7 +34,7 @@ pub(super) enum Course {
     /// Its AdminApi cannot be used.
     WaitForAdminApi(Unconnected),
     /// It asks for something that it cannot have.
-    Refuse(Refusal),
+    Refuse(SpecRefusal),
     /// A pass.
     Pass(Box<Work>),
 }

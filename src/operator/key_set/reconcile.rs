@@ -36,7 +36,7 @@ use crate::operator::{
 };
 use crate::{
     api::{JsonWebKeySet, Reason},
-    lifecycle::{self, Failure, Notice, Observed, Outcome, Refusal, Wanted},
+    lifecycle::{self, Failure, Notice, Observed, Outcome, SpecRefusal, Wanted},
 };
 
 /// When to look again at a resource that somebody else wrote meanwhile, or of which not everything is known yet.
@@ -245,7 +245,7 @@ async fn let_go(resource: &JsonWebKeySet, reason: Reason, cx: &Context) -> Resul
 async fn refuse(
     mut resource: Arc<JsonWebKeySet>,
     surroundings: &Surroundings,
-    refusal: &Refusal,
+    refusal: &SpecRefusal,
     cx: &Context,
 ) -> Result<Action, PassError> {
     let wishes = begin(&resource, cx);

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use jwk_operator::hydra::emulator::{Effect, Fault, Operation};
+use jwk_operator::hydra::emulator::{Effect, EmulatedOperation, Fault};
 use k8s_openapi::api::coordination::v1::Lease;
 use kube::Api;
 use serde_json::json;
@@ -57,7 +57,7 @@ async fn one_that_is_killed_is_followed_and_one_that_ends_orderly_at_once() {
     playground.until_ready("shop", "before").await;
 
     // Killed while a key is on its way.
-    playground.emulator.faults().add(Fault::new(Effect::DelayAfter(Duration::from_secs(1))).operation(Operation::CreateKey));
+    playground.emulator.faults().add(Fault::new(Effect::DelayAfter(Duration::from_secs(1))).operation(EmulatedOperation::CreateKey));
     playground.apply("shop", "during", json!({ "keys": [generated("signing", "ES256")] })).await;
     eventually("a POST arrives", async || playground.private_kids("shop.during").first().cloned()).await;
     one.kill();
@@ -82,7 +82,7 @@ async fn one_that_is_killed_is_followed_and_one_that_ends_orderly_at_once() {
 async fn one_that_was_stopped_past_its_lease_writes_no_more() {
     let (playground, mut one, _two) = two_operators().await;
     // Stopped in the middle of its work: four keys are wanted, and it waits for the answer to the first.
-    playground.emulator.faults().add(Fault::new(Effect::DelayAfter(Duration::from_secs(1))).operation(Operation::CreateKey));
+    playground.emulator.faults().add(Fault::new(Effect::DelayAfter(Duration::from_secs(1))).operation(EmulatedOperation::CreateKey));
     let keys: Vec<_> = ["a", "b", "c", "d"].iter().map(|name| unannounced(name, "ES256")).collect();
     playground.apply("shop", "many", json!({ "keys": keys, "signer": "a" })).await;
     eventually("a POST arrives", async || playground.private_kids("shop.many").first().cloned()).await;

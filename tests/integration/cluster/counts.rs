@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use jwk_operator::hydra::emulator::Operation;
+use jwk_operator::hydra::emulator::EmulatedOperation;
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::api::{Patch, PatchParams};
 use serde_json::json;
@@ -32,7 +32,7 @@ async fn a_fresh_key_costs_three_writes_and_three_calls_and_rest_costs_one_look(
     let written = writes(&playground)[before.len()..].to_vec();
     assert!(written.len() <= 3, "{written:?}");
     assert!(calls.len() <= 3, "{calls:?}");
-    assert_eq!(calls.iter().filter(|operation| **operation == Operation::CreateKey).count(), 1);
+    assert_eq!(calls.iter().filter(|operation| **operation == EmulatedOperation::CreateKey).count(), 1);
 
     // At rest: three resyncs later nothing was asked of Kubernetes, and of the admin API one reading for each.
     playground.looks("shop.payments", 1).await;
@@ -42,7 +42,7 @@ async fn a_fresh_key_costs_three_writes_and_three_calls_and_rest_costs_one_look(
     let rest = playground.control_plane.operator_requests();
     assert_eq!(rest.len(), requests, "{:?}", &rest[requests..]);
     let calls = playground.emulator.calls().all();
-    assert!(calls.iter().filter_map(|call| call.operation).all(|operation| operation == Operation::GetSet), "{calls:?}");
+    assert!(calls.iter().filter_map(|call| call.operation).all(|operation| operation == EmulatedOperation::GetSet), "{calls:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -91,7 +91,7 @@ async fn a_start_costs_one_look_for_each_set_and_no_request_of_kubernetes() {
     let before = playground.control_plane.operator_requests().len();
     playground.start_operator().await;
     let looks = |playground: &Playground| {
-        let calls = playground.emulator.calls().all().into_iter().filter(|call| call.operation == Some(Operation::GetSet));
+        let calls = playground.emulator.calls().all().into_iter().filter(|call| call.operation == Some(EmulatedOperation::GetSet));
         calls.filter_map(|call| call.set).filter(|set| set.starts_with("shop.")).collect::<Vec<_>>()
     };
     eventually("every set was looked at", async || {

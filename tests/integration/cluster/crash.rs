@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
-use jwk_operator::hydra::emulator::{Effect, Fault, Operation};
+use jwk_operator::hydra::emulator::{Effect, EmulatedOperation, Fault};
 use serde_json::json;
 
 use super::{
@@ -20,7 +20,7 @@ async fn killed_between_post_and_status_it_ends_with_one_key_for_each_entry_and_
 
     // The set is deleted behind its back; the POST that repairs it arrives, and its answer comes too late.
     playground.emulator.calls().clear();
-    playground.emulator.faults().add(Fault::new(Effect::DelayAfter(Duration::from_secs(3))).operation(Operation::CreateKey));
+    playground.emulator.faults().add(Fault::new(Effect::DelayAfter(Duration::from_secs(3))).operation(EmulatedOperation::CreateKey));
     playground.emulator.store().delete_set("shop.pair");
     let arrived = eventually("a POST arrives", async || playground.private_kids("shop.pair").first().cloned()).await;
     playground.kill_operator();
@@ -37,7 +37,7 @@ async fn killed_between_post_and_status_it_ends_with_one_key_for_each_entry_and_
     assert_eq!(used.len(), 4, "{used:?}");
 
     // Once more, and this time what had arrived is deleted while nobody looks: its kid was never seen, and must not be used again.
-    playground.emulator.faults().add(Fault::new(Effect::DelayAfter(Duration::from_secs(3))).operation(Operation::CreateKey));
+    playground.emulator.faults().add(Fault::new(Effect::DelayAfter(Duration::from_secs(3))).operation(EmulatedOperation::CreateKey));
     playground.emulator.store().delete_set("shop.pair");
     let lost = eventually("a POST arrives", async || playground.private_kids("shop.pair").first().cloned()).await;
     playground.kill_operator();
@@ -54,7 +54,7 @@ async fn killed_between_post_and_status_it_ends_with_one_key_for_each_entry_and_
 #[tokio::test(flavor = "multi_thread")]
 async fn killed_in_its_first_pass_it_takes_the_key_that_arrived() {
     let mut playground = Playground::start_alone().await;
-    playground.emulator.faults().add(Fault::new(Effect::DelayAfter(Duration::from_secs(3))).operation(Operation::CreateKey));
+    playground.emulator.faults().add(Fault::new(Effect::DelayAfter(Duration::from_secs(3))).operation(EmulatedOperation::CreateKey));
     playground.apply("shop", "first", json!({ "keys": [generated("signing", "ES256")] })).await;
     let arrived = eventually("the POST arrives", async || playground.private_kids("shop.first").first().cloned()).await;
     playground.kill_operator();

@@ -1,6 +1,6 @@
 //! What is told of a reconcile while it goes on: lines of the log, and spans.
 
-use jwk_operator::hydra::emulator::{Effect, Fault, Operation};
+use jwk_operator::hydra::emulator::{Effect, EmulatedOperation, Fault};
 use serde_json::{Value, json};
 
 use super::{
@@ -39,7 +39,8 @@ async fn a_reconcile_and_its_calls_are_one_trace_that_the_admin_api_is_told() {
     }
 
     // The admin API got the same ids.
-    let call = playground.emulator.calls().all().into_iter().find(|call| call.operation == Some(Operation::CreateKey)).expect("a call");
+    let call =
+        playground.emulator.calls().all().into_iter().find(|call| call.operation == Some(EmulatedOperation::CreateKey)).expect("a call");
     let hexadecimal = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
     assert_eq!(call.traceparent, Some(format!("00-{}-{}-01", hexadecimal(&created.trace_id), hexadecimal(&created.span_id))));
     // And who reads the log finds the trace.
@@ -49,10 +50,9 @@ async fn a_reconcile_and_its_calls_are_one_trace_that_the_admin_api_is_told() {
 #[tokio::test(flavor = "multi_thread")]
 async fn lines_carry_namespace_name_set_kid_and_operation() {
     let playground = Playground::start().await;
-    playground
-        .emulator
-        .faults()
-        .add(Fault::new(Effect::Answer(http::StatusCode::FORBIDDEN, Default::default(), "no".into())).operation(Operation::CreateKey));
+    playground.emulator.faults().add(
+        Fault::new(Effect::Answer(http::StatusCode::FORBIDDEN, Default::default(), "no".into())).operation(EmulatedOperation::CreateKey),
+    );
     playground.apply("shop", "payments", json!({ "keys": [generated("signing", "ES256")] })).await;
     playground.until_ready("shop", "payments").await;
     let logged = playground.logged();

@@ -9,25 +9,25 @@ use std::{
 };
 
 use futures::future::join_all;
-use jwk_operator::hydra::{BreakerState, Client, Config, ErrorKind, Limits, Operation};
+use jwk_operator::hydra::{BreakerState, CallLimits, Client, Config, ErrorKind, Operation};
 use tokio::io::AsyncWriteExt as _;
 
 use super::server::{Server, answer, failure, read_request, rude};
 
 const EMPTY: &str = r#"{"keys":[]}"#;
 
-fn client(url: &str, limits: Limits) -> Client {
+fn client(url: &str, limits: CallLimits) -> Client {
     Config::new(url).expect("a URL").timeout(Duration::from_secs(10)).limits(limits).build().expect("a client")
 }
 
-fn generous() -> Limits {
-    Limits { requests_per_second: None, burst: 10_000, concurrency: 64 }
+fn generous() -> CallLimits {
+    CallLimits { requests_per_second: None, burst: 10_000, concurrency: 64 }
 }
 
 #[tokio::test]
 async fn no_more_requests_are_sent_than_the_rate_allows() {
     let server = Server::always(200, &[], EMPTY).await;
-    let client = client(&server.url, Limits { requests_per_second: Some(10), burst: 5, concurrency: 64 });
+    let client = client(&server.url, CallLimits { requests_per_second: Some(10), burst: 5, concurrency: 64 });
     let started = Instant::now();
     for result in join_all((0..20).map(|_| client.get_json_web_key_set("a"))).await {
         result.expect("an answer");
@@ -40,7 +40,7 @@ async fn no_more_requests_are_sent_than_the_rate_allows() {
 #[tokio::test]
 async fn a_place_that_was_taken_ahead_is_enough_to_look_and_to_write() {
     let server = Server::always(200, &[], EMPTY).await;
-    let client = client(&server.url, Limits { concurrency: 1, requests_per_second: Some(100), burst: 1 });
+    let client = client(&server.url, CallLimits { concurrency: 1, requests_per_second: Some(100), burst: 1 });
     let reserved = client.reserve(Operation::DeleteJsonWebKey).await.expect("a place");
     for _ in 0..3 {
         reserved.get_json_web_key_set("a").await.expect("it waits for no other place");
@@ -73,7 +73,7 @@ async fn no_more_requests_are_under_way_than_allowed() {
         }
     })
     .await;
-    let client = client(&url, Limits { concurrency: 3, ..generous() });
+    let client = client(&url, CallLimits { concurrency: 3, ..generous() });
     for result in join_all((0..30).map(|_| client.get_json_web_key_set("a"))).await {
         result.expect("an answer");
     }
@@ -203,7 +203,7 @@ async fn a_reserved_write_waits_for_nothing() {
         _ => answer(200, &[], EMPTY),
     })
     .await;
-    let client = client(&server.url, Limits { requests_per_second: Some(1), burst: 2, concurrency: 1 });
+    let client = client(&server.url, CallLimits { requests_per_second: Some(1), burst: 2, concurrency: 1 });
     let reserved = client.reserve(Operation::DeleteJsonWebKey).await.expect("a turn");
     // The only place is taken: its holder reads, nobody else does.
     reserved.get_json_web_key_set("a").await.expect("an answer");

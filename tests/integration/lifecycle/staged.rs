@@ -127,7 +127,7 @@ fn what_others_may_have_staged_meanwhile_is_read() {
     world.pass(&[]);
     assert_eq!((readings(&world), count(&world)), (1, Some(0)));
 
-    let refusal = lifecycle::Refusal { reason: Reason::SetConflict, message: "it is another's".to_owned() };
+    let refusal = lifecycle::SpecRefusal { reason: Reason::SetConflict, message: "it is another's".to_owned() };
     let granted = world.desired().expect("granted").publication;
     let local = Local::new(Record::from_status(&world.status()));
     let status = lifecycle::refused(&world.status(), 1, &refusal, (&granted, &local), world.now);

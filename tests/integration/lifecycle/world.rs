@@ -337,7 +337,7 @@ impl World {
         }
     }
 
-    pub fn desired(&self) -> Result<Desired, lifecycle::Refusal> {
+    pub fn desired(&self) -> Result<Desired, lifecycle::SpecRefusal> {
         lifecycle::validate(&self.resource, &self.grants(), None)
     }
 
