@@ -38,6 +38,13 @@ impl PublicJwk {
         self.0.kid()
     }
 
+    /// The same key without its certificate chain, `x5c` (RFC 7517 section 4.7).
+    pub fn without_chain(&self) -> Self {
+        let mut members = self.0.members().clone();
+        members.remove("x5c");
+        Self(Jwk::from_members(members))
+    }
+
     /// The SHA-256 thumbprint of RFC 7638.
     ///
     /// # Errors

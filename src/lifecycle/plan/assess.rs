@@ -22,7 +22,7 @@ use crate::lifecycle::{
         refusal::report_refusals,
         retire::retire,
         revoke::{mark_revoked, revoke, withdrawal},
-        server,
+        room, server,
         signer::restore_signer,
         staged::{clear_staged, count_staged},
         supply::supply,
@@ -69,14 +69,25 @@ pub fn assess(desired: &Desired, seen: &Observed, now: Timestamp) -> Assessment 
     let signer = restore_signer(look, &own.replaced, &supply.active);
     let leaving = retire(look, &own, &supply, &recovered);
     let vanished = put_back_vanished(look, &supply, &recovered, leaving.record);
+    let fitted = room::fit(look, vanished.record);
     let withdrawal = withdrawal(look, &own, &supply);
-    let staged_keys = count_staged(look, &supply, &vanished.record);
+    let staged_keys = count_staged(look, &supply, &fitted.record);
     let cleared = clear_staged(look, &supply);
-    let phases =
-        [own.due, marked.due, supply.due, signer, leaving.due, vanished.due, revoke(look, withdrawal), cleared, report_refusals(look)];
+    let phases = [
+        own.due,
+        marked.due,
+        supply.due,
+        signer,
+        leaving.due,
+        vanished.due,
+        fitted.due,
+        revoke(look, withdrawal),
+        cleared,
+        report_refusals(look),
+    ];
     let due = Due::of(phases).without_refused(&seen.refused);
     let expired: BTreeSet<_> = leaving.expired.into_iter().chain(vanished.expired).collect();
-    let record = Record { staged_keys, ..vanished.record };
+    let record = Record { staged_keys, ..fitted.record };
 
     let (record, due) = if seen.is_opaque { mode::opaque(look, record, due) } else { (record, due) };
     let observed = desired.mode == Mode::Observe;

@@ -5,9 +5,10 @@ use jiff::{SignedDuration, Timestamp};
 use super::{
     announce::Candidate,
     look::is_first_pass,
+    room,
     supply::{Served, Serving, Supplier},
 };
-use crate::api::{Algorithm, KeyState, KeyUse};
+use crate::api::{Algorithm, KeyState, KeyUse, Reason};
 use crate::jwk::Jwk;
 use crate::lifecycle::{
     kid::{self, Slot},
@@ -101,6 +102,10 @@ impl Supplier<'_> {
                 let Some(due) = self.due_for(entry, serving) else { return false };
                 let ahead = if is_direct { SignedDuration::ZERO } else { entry.timing.prepublish };
                 let start = due.saturating_sub(ahead).unwrap_or(due);
+                if !room::is_left(&self.record) {
+                    self.report_no_room(entry);
+                    return false;
+                }
                 self.due.note_rotation(Some(due));
                 if self.look.timed().is_none_or(|now| now < start) {
                     self.due.wake_at(start);
@@ -134,6 +139,15 @@ impl Supplier<'_> {
         };
         self.due.add(rank, step);
         true
+    }
+
+    /// A key that serves goes on until others have left: a status that cannot be stored would help nobody.
+    fn report_no_room(&mut self, entry: &Entry) {
+        let message = format!(
+            "key {}: the next key is not made, since set {} keeps as many public halves as its status has room for: shorten rotation.retain, or lengthen rotation.interval",
+            entry.name, self.look.desired.set
+        );
+        self.due.stalled(Reason::InvalidRotation, message);
     }
 
     /// When the first key of an entry starts: in the very first pass the resource's creation, so that its kid can be derived again; else now,

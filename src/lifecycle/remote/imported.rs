@@ -104,6 +104,9 @@ impl Supplier<'_> {
                 let differs = held.public.as_ref().is_some_and(|public| !has_same_members(live, public));
                 if differs {
                     self.due.add(Rank::Store, import(PutCause::Supplied));
+                } else if let Some(record) = self.record.keys.get_mut(&held.kid) {
+                    // A certificate may have been renewed for the same key.
+                    record.jwk.clone_from(&held.public);
                 }
             }
             None => {

@@ -11,6 +11,7 @@ pub(super) mod recover;
 pub(super) mod refusal;
 pub(super) mod retire;
 pub(super) mod revoke;
+pub(super) mod room;
 mod rotate;
 pub(super) mod server;
 pub(super) mod signer;

@@ -8,6 +8,7 @@ use super::{
     due::Due,
     look::{Look, origin},
     recover::Recovered,
+    room,
 };
 use crate::api::{KeyState, Reason};
 use crate::jwk::{Jwk, PublicJwk};
@@ -15,11 +16,6 @@ use crate::lifecycle::{
     kid,
     record::{KeyRecord, Record},
 };
-
-/// How many bytes of a status the keys of others may take. etcd takes no object of more than 1.5 MiB, and the own keys have to fit as well.
-const ROOM_FOR_OTHERS: usize = 512 * 1024;
-/// How many bytes of a status a key takes besides its kid and its public half, with what the API server notes of who wrote it.
-const KEY_IN_STATUS: usize = 700;
 
 /// The keys of the live set, and whose they are.
 pub(in crate::lifecycle) struct Recognised {
@@ -51,7 +47,7 @@ impl Recogniser<'_> {
     fn recognise(&mut self) {
         self.follow_retain();
         self.forget_absent_others();
-        let mut room = ROOM_FOR_OTHERS;
+        let mut left = room::FOR_OTHERS;
         let mut left_out = 0;
         for key in &self.look.seen.live.keys {
             let Some(kid) = key.kid() else { continue };
@@ -66,9 +62,9 @@ impl Recogniser<'_> {
                 self.recognise_explicit(key, kid);
             } else {
                 let public = key.public_half();
-                match room.checked_sub(size_in_status(kid, public.as_ref())) {
-                    Some(left) => {
-                        room = left;
+                match left.checked_sub(room::size(kid, public.as_ref())) {
+                    Some(rest) => {
+                        left = rest;
                         self.recognise_unmanaged(key, kid, public);
                     }
                     None => {
@@ -177,12 +173,6 @@ impl Recogniser<'_> {
             record.retired_at = None;
         }
     }
-}
-
-/// How many bytes a key takes in a status.
-fn size_in_status(kid: &str, public: Option<&PublicJwk>) -> usize {
-    let half = public.and_then(|public| serde_json::to_vec(public).ok()).map_or(0, |half| half.len());
-    KEY_IN_STATUS + 2 * kid.len() + half
 }
 
 /// Whether a live key is the one that was recorded under its kid.

@@ -158,6 +158,7 @@ impl Supplier<'_> {
                 if let Some(record) = self.record.keys.get_mut(kid) {
                     record.state = KeyState::Announced;
                     record.retired_at = None;
+                    record.jwk = Some(key.clone());
                 }
                 if !live.is_private() && !has_same_members(live, key) {
                     self.put_public(name, key, kid, wanted, PutCause::Supplied);
