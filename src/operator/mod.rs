@@ -2,6 +2,7 @@
 
 mod admin_api;
 mod api_status;
+mod contained;
 mod context;
 mod error;
 mod key_set;

@@ -1,12 +1,10 @@
 //! The reconcile of an AdminApi: makes the connection that the sets use, and reports whether the server answers.
 
 use std::{
-    panic::AssertUnwindSafe,
     sync::Arc,
     time::{Duration, Instant},
 };
 
-use futures::FutureExt as _;
 use jiff::Timestamp;
 use kube::{
     Api, Resource as _, ResourceExt as _,
@@ -22,6 +20,7 @@ use super::{
     credentials::{self, ConnectError, ConnectionSecrets},
 };
 use crate::operator::{
+    contained::{Panicked, contained},
     context::Context,
     error::{PassError, admin_api_reason},
     key_set::{report, unparsable},
@@ -55,7 +54,7 @@ pub(in crate::operator) async fn reconcile(
     }
     let started = Instant::now();
     let span = span::of_admin_api(guard.as_ref());
-    let result = AssertUnwindSafe(reconcile_guarded(&guard, &cx)).catch_unwind().instrument(span.clone()).await;
+    let result = contained("the reconcile of an AdminApi", reconcile_guarded(&guard, &cx)).instrument(span.clone()).await;
     let _told_of_it = span.entered();
     cx.metrics.reconciled(Kind::AdminApi, Ending::of(&result), started.elapsed());
     Ok(match result {
@@ -66,10 +65,7 @@ pub(in crate::operator) async fn reconcile(
             }
             Action::requeue(ASK_AGAIN)
         }
-        Err(_) => {
-            tracing::error!("the reconcile of an AdminApi panicked: this is a defect of the operator, please report it");
-            Action::requeue(ASK_AGAIN)
-        }
+        Err(Panicked) => Action::requeue(ASK_AGAIN),
     })
 }
 

@@ -1,15 +1,11 @@
 //! Cleans up after resources that are gone although they were held.
 
 use std::{
-    panic::AssertUnwindSafe,
     sync::Arc,
     time::{Duration, Instant},
 };
 
-use futures::{
-    FutureExt as _,
-    future::{self, Either},
-};
+use futures::future::{self, Either};
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::{Api, Resource as _, ResourceExt as _, core::DeserializeGuard, runtime::reflector::ObjectRef};
@@ -17,6 +13,7 @@ use tracing::Instrument as _;
 
 use super::{claims::Surroundings, departed::Noticed, reconcile, report};
 use crate::operator::{
+    contained::{Panicked, contained},
     context::Context,
     error::PassError,
     kubernetes::call,
@@ -68,7 +65,7 @@ async fn clean_up(resource: Arc<JsonWebKeySet>, shutdown: impl Future<Output = (
     while cx.departed.is_open(&uid) {
         // One for each attempt: there may be attempts for days.
         let span = span::of_json_web_key_set(latest.as_ref());
-        let result = AssertUnwindSafe(try_clean_up(&latest, cx)).catch_unwind().instrument(span.clone()).await;
+        let result = contained("the cleanup of a deleted resource", try_clean_up(&latest, cx)).instrument(span.clone()).await;
         span.in_scope(|| match result {
             Ok(Ok(())) => {}
             Ok(Err(error)) => {
@@ -76,7 +73,7 @@ async fn clean_up(resource: Arc<JsonWebKeySet>, shutdown: impl Future<Output = (
                     tracing::warn!(%error, times, "the remote set of a deleted resource is not cleaned up yet");
                 }
             }
-            Err(_) => tracing::error!("the cleanup of a deleted resource panicked: this is a defect of the operator, please report it"),
+            Err(Panicked) => {}
         });
         if cx.departed.is_open(&uid) {
             let pause = tokio::time::sleep(cx.memory.pause(&uid).max(Duration::from_secs(1)));

@@ -1,12 +1,10 @@
 //! The reconcile of a JsonWebKeySet, as a table of contents.
 
 use std::{
-    panic::AssertUnwindSafe,
     sync::Arc,
     time::{Duration, Instant},
 };
 
-use futures::FutureExt as _;
 use jiff::Timestamp;
 use kube::{Resource as _, ResourceExt as _, runtime::controller::Action};
 use tracing::Instrument as _;
@@ -21,6 +19,7 @@ use super::{
 };
 use crate::operator::{
     admin_api::connections::{self, Unconnected},
+    contained::{Panicked, contained},
     context::Context,
     error::PassError,
     memory::Rest,
@@ -60,16 +59,16 @@ pub(in crate::operator) async fn reconcile(guard: Arc<Watched>, cx: Arc<Context>
     let admitted = match has_waited {
         Some(admitted) => admitted,
         None => {
-            match AssertUnwindSafe(Box::pin(ahead(&guard, &cx))).catch_unwind().await {
+            match contained("a reconcile", Box::pin(ahead(&guard, &cx))).await {
                 Ok(None) => {}
                 Ok(Some(action)) => return Ok(action),
-                Err(_) => return Ok(panicked(&uid, &cx)),
+                Err(Panicked) => return Ok(Action::requeue(cx.memory.pause(&uid))),
             }
             let Some(admitted) = admission::wait(&guard, &cx) else { return Ok(Action::await_change()) };
             admitted
         }
     };
-    let Ok(admitted) = admitted else { return Ok(panicked(&uid, &cx)) };
+    let Ok(admitted) = admitted else { return Ok(Action::requeue(cx.memory.pause(&uid))) };
     let Some(guard) = admission::latest(&guard, &cx) else { return Ok(Action::await_change()) };
     if cx.departed.holds(&uid) || !cx.leadership.may_write() {
         return Ok(Action::await_change());
@@ -94,11 +93,6 @@ async fn ahead(guard: &Watched, cx: &Context) -> Option<Action> {
     repaired
 }
 
-fn panicked(uid: &str, cx: &Context) -> Action {
-    tracing::error!("a reconcile panicked: this is a defect of the operator, please report it");
-    Action::requeue(cx.memory.pause(uid))
-}
-
 /// Works on a resource whose turn it is.
 async fn work(guard: &Watched, admitted: Option<Admission>, cx: &Context) -> Action {
     let uid = guard.meta().uid.clone().unwrap_or_default();
@@ -107,7 +101,7 @@ async fn work(guard: &Watched, admitted: Option<Admission>, cx: &Context) -> Act
     }
     let started = Instant::now();
     let span = span::of_json_web_key_set(guard);
-    let result = AssertUnwindSafe(reconcile_guarded(guard, admitted, cx)).catch_unwind().instrument(span.clone()).await;
+    let result = contained("a reconcile", reconcile_guarded(guard, admitted, cx)).instrument(span.clone()).await;
     let _told_of_it = span.entered();
     cx.metrics.reconciled(Kind::JsonWebKeySet, Ending::of(&result), started.elapsed());
     match result {
@@ -120,7 +114,7 @@ async fn work(guard: &Watched, admitted: Option<Admission>, cx: &Context) -> Act
             }
             Action::requeue(cx.memory.pause(&uid))
         }
-        Err(_) => panicked(&uid, cx),
+        Err(Panicked) => Action::requeue(cx.memory.pause(&uid)),
     }
 }
 

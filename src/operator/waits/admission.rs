@@ -1,6 +1,6 @@
 //! Waiting for a turn before a pass begins. Whoever waits here holds nothing that others need, and next to no memory.
 
-use std::{panic::AssertUnwindSafe, sync::Arc};
+use std::sync::Arc;
 
 use futures::{
     FutureExt as _,
@@ -11,9 +11,9 @@ use kube::{Resource as _, ResourceExt as _, runtime::reflector::ObjectRef};
 
 use super::{
     turns::{Admission, Asking},
-    waiting::{Admitted, Panicked},
+    waiting::Admitted,
 };
-use crate::operator::{context::Context, watch::stores::Watched};
+use crate::operator::{contained::contained, context::Context, watch::stores::Watched};
 use crate::{
     api::JsonWebKeySet,
     lifecycle::{self, spec::claim},
@@ -29,8 +29,7 @@ pub(in crate::operator) fn wait(guard: &Arc<Watched>, cx: &Arc<Context>) -> Opti
     if cx.waiting.holds(&uid) {
         return None;
     }
-    let admission = AssertUnwindSafe(admit(guard.clone(), cx.clone())).catch_unwind();
-    let mut admission = Box::pin(admission.map(|admitted| admitted.map_err(|_| Panicked)));
+    let mut admission = Box::pin(contained("a wait for a turn", admit(guard.clone(), cx.clone())));
     // Before its first look: if the resource goes from then on, nothing is kept of the wait.
     cx.waiting.begin(&uid);
     if let Some(admitted) = admission.as_mut().now_or_never() {

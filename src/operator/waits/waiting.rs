@@ -12,7 +12,7 @@ use futures::channel::mpsc;
 use kube::runtime::reflector::ObjectRef;
 
 use super::turns::Admission;
-use crate::operator::watch::stores::Watched;
+use crate::operator::{contained::Panicked, watch::stores::Watched};
 
 /// Who waits, by the UID of the resource, and who may begin.
 pub(in crate::operator) struct Waiting {
@@ -28,9 +28,6 @@ enum Entry {
 
 /// How a wait ended: without an admission no admin API would be asked.
 pub(in crate::operator) type Admitted = Result<Option<Admission>, Panicked>;
-
-/// The wait panicked, which is a defect.
-pub(in crate::operator) struct Panicked;
 
 impl Waiting {
     /// Whoever may begin is named in `admitted`.
