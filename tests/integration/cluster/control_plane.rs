@@ -9,14 +9,14 @@ use std::{
 };
 
 use base64::{Engine as _, prelude::BASE64_STANDARD};
-use jwk_operator::api::JsonWebKeySet;
+use jwk_operator::api::{JsonWebKeySet, JsonWebKeySetStatus};
 use k8s_openapi::{
     api::{
         authentication::v1::{TokenRequest, TokenRequestSpec},
         core::v1::ServiceAccount,
         rbac::v1::ClusterRole,
     },
-    apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition,
+    apiextensions_apiserver::pkg::apis::apiextensions::v1::{CustomResourceDefinition, CustomResourceDefinitionCondition},
 };
 use kube::{
     Api, Client, Config, Resource,
@@ -120,17 +120,26 @@ impl ControlPlane {
         self.install_object(namespace).await.expect("created");
     }
 
-    async fn install(&self, roles: &str) {
-        for crd in jwk_operator::api::crds().expect("definitions") {
-            let name = crd.metadata.name.clone().expect("a name");
-            self.install_object(serde_json::to_value(&crd).expect("JSON")).await.expect("installed");
+    /// Installs these CustomResourceDefinitions, over others of their names if there are some.
+    pub async fn define(&self, definitions: impl IntoIterator<Item = Value>) {
+        for definition in definitions {
+            let name = definition["metadata"]["name"].as_str().expect("a name").to_owned();
+            let generation = self.install_object(definition).await.expect("installed").metadata.generation;
             let api = Api::<CustomResourceDefinition>::all(self.administrator.clone());
             eventually("a definition is established", async || {
                 let crd = api.get(&name).await.ok()?;
-                crd.status?.conditions?.iter().any(|condition| condition.type_ == "Established" && condition.status == "True").then_some(())
+                let is_established =
+                    |condition: &&CustomResourceDefinitionCondition| condition.type_ == "Established" && condition.status == "True";
+                (crd.metadata.generation >= generation && crd.status?.conditions?.iter().any(|condition| is_established(&condition)))
+                    .then_some(())
             })
             .await;
         }
+    }
+
+    async fn install(&self, roles: &str) {
+        let definitions = jwk_operator::api::crds().expect("definitions");
+        self.define(definitions.iter().map(|crd| serde_json::to_value(crd).expect("JSON"))).await;
         for file in [roles, "users.yaml"] {
             let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/rbac").join(file);
             let roles = std::fs::read_to_string(path).expect("deploy/rbac");
@@ -220,6 +229,14 @@ impl ControlPlane {
             None => self.platform(),
         };
         apply_as(&user, object).await
+    }
+
+    /// Stores a resource with its status as the definition of now reads it. Answers the status that is stored.
+    pub async fn store_again(&self, namespace: &str, name: &str) -> JsonWebKeySetStatus {
+        let api = Api::<JsonWebKeySet>::namespaced(self.administrator.clone(), namespace);
+        let resource = api.get(name).await.expect("a resource");
+        let stored = api.replace_status(name, &PostParams::default(), &resource).await.expect("stored");
+        stored.status.expect("a status")
     }
 
     /// The objects of a kind in a namespace, as whoever works there may see and change them.

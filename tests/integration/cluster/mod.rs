@@ -36,6 +36,7 @@ mod secrecy;
 mod sharding;
 mod traces;
 mod unparsable;
+mod upgrade;
 mod wait;
 
 pub use control_plane::tool;
