@@ -194,6 +194,6 @@ mod tests {
         for number in 0..450 {
             seen.local.record.keys.insert(format!("shop.x.signing.20251123T12{:02}{:02}Z", number / 60, number % 60), retired.clone());
         }
-        assert_eq!(makes(&seen), (false, true), "the key that serves goes on, and somebody is told");
+        assert_eq!(makes(&seen), (false, true), "the key that serves goes on, and it is reported");
     }
 }
