@@ -69,30 +69,20 @@ pub fn assess(desired: &Desired, seen: &Observed, now: Timestamp) -> Assessment 
     let signer = restore_signer(look, &own.replaced, &supply.active);
     let leaving = retire(look, &own, &supply, &recovered);
     let vanished = put_back_vanished(look, &supply, &recovered, leaving.record);
-    let fitted = room::fit(look, vanished.record);
     let withdrawal = withdrawal(look, &own, &supply);
-    let staged_keys = count_staged(look, &supply, &fitted.record);
+    let staged_keys = count_staged(look, &supply, &vanished.record);
     let cleared = clear_staged(look, &supply);
-    let phases = [
-        own.due,
-        marked.due,
-        supply.due,
-        signer,
-        leaving.due,
-        vanished.due,
-        fitted.due,
-        revoke(look, withdrawal),
-        cleared,
-        report_refusals(look),
-    ];
+    let phases =
+        [own.due, marked.due, supply.due, signer, leaving.due, vanished.due, revoke(look, withdrawal), cleared, report_refusals(look)];
     let due = Due::of(phases).without_refused(&seen.refused);
     let expired: BTreeSet<_> = leaving.expired.into_iter().chain(vanished.expired).collect();
-    let record = Record { staged_keys, ..fitted.record };
+    let record = Record { staged_keys, ..vanished.record };
 
     let (record, due) = if seen.is_opaque { mode::opaque(look, record, due) } else { (record, due) };
     let observed = desired.mode == Mode::Observe;
     let (record, due, leaves) = if observed { mode::observe(look, &own.record, &record, &expired, due) } else { (record, due, expired) };
-    let record = Record { server: Some(desired.server.clone()), ..record };
+    let room::Fitted { record, due: left_out } = room::fit(look, Record { server: Some(desired.server.clone()), ..record });
+    let due = Due::of([due, left_out]);
     let public = publication::published(&record, &desired.revoked, &leaves);
     let source = Source::Set(exported(look, &own.replaced, &leaves));
     let shown = Shown { public, source, withdrawal };

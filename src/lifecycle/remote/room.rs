@@ -30,9 +30,10 @@ fn size_of_own(record: &Record) -> usize {
     own(record).map(|(kid, key)| size(kid, key.jwk.as_ref())).sum()
 }
 
-/// Whether there is room for one own key more.
+/// Whether there is room for one own key more. Chains do not count: they are left out before a key is.
 pub(super) fn is_left(record: &Record) -> bool {
-    size_of_own(record) < FOR_OWN
+    let chains: usize = own(record).filter_map(|(_, key)| chain(key)).sum();
+    size_of_own(record).saturating_sub(chains) < FOR_OWN
 }
 
 /// What is remembered, as far as there is room for it.

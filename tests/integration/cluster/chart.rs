@@ -53,11 +53,13 @@ fn values_that_cannot_work_are_refused_with_their_name() {
 /// YAML takes such names for numbers and booleans unless they are quoted, and then nothing can be applied.
 #[test]
 fn every_name_and_label_stays_text() {
-    let arguments = ["template", "1e3", CHART, "--namespace", "123", "--kube-version", "1.36.0", "--set-string"];
-    let settings = "fullnameOverride=1,nameOverride=2,serviceAccount.name=3,leaderElection.leaseName=4,namespaces={on,5},adminApi.create=true,\
-                    adminApi.name=7,adminApi.spec.url=http://hydra:4445,image.tag=8,crds.enabled=false,metrics.serviceMonitor.enabled=true,\
-                    metrics.prometheusRule.enabled=true";
-    let yaml = helm(None, &arguments.into_iter().chain([settings]).map(str::to_owned).collect::<Vec<_>>()).expect("rendered");
+    let names =
+        "fullnameOverride=1,nameOverride=2,serviceAccount.name=3,leaderElection.leaseName=4,namespaces={on,5},adminApi.name=7,image.tag=8";
+    let switches = "adminApi.create=true,crds.enabled=false,metrics.serviceMonitor.enabled=true,metrics.prometheusRule.enabled=true";
+    let spec = r#"adminApi.spec={"url":"http://hydra:4445","access":[{"namespaces":{"all":true},"sets":["a"]}]}"#;
+    let arguments = ["template", "1e3", CHART, "--namespace", "123", "--kube-version", "1.36.0", "--set-string", names, "--set", switches];
+    let arguments: Vec<_> = arguments.into_iter().chain(["--set-json", spec]).map(str::to_owned).collect();
+    let yaml = helm(None, &arguments).expect("rendered");
     let mut count = 0;
     for document in yaml.split("\n---\n").filter(|document| document.contains("kind:")) {
         let object: Value = serde_saphyr::from_str(document).expect("YAML");
