@@ -44,7 +44,7 @@ pub enum InvalidJwk {
     /// The public key is no point of its curve.
     #[error("the public key is not a point on its curve")]
     NotOnCurve,
-    /// One of the eight points of Ed25519 for which anybody can make signatures (RFC 8032 section 8.9 and RFC 7748 section 6 on contributory behaviour).
+    /// One of the eight points of Ed25519 for which anybody can make signatures (RFC 8032 section 8.8 on the cofactor).
     #[error("the public key is one of the eight points of small order, for which anybody can sign")]
     SmallOrder,
     /// The private half belongs to another public half, or its parts do not fit together.

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::api::{KeyState, Reason};
 use crate::lifecycle::{
-    record::Record,
+    record::{KeyRecord, Record},
     remote::{due::Due, look::Look},
 };
 
@@ -43,9 +43,13 @@ pub(super) fn observe(
             known.clone_from(key);
         }
     }
-    for (kid, key) in recognised.keys.iter().filter(|(kid, _)| look.seen.live.key(kid).is_some()) {
+    for (kid, key) in &recognised.keys {
+        let Some(live) = look.seen.live.key(kid) else { continue };
         let state = if key.state == KeyState::Revoked { KeyState::Announced } else { key.state };
-        record.keys.insert(kid.clone(), crate::lifecycle::KeyRecord { state, ..key.clone() });
+        // What is there is published, with a certificate that was renewed.
+        let is_same = live.public_thumbprint() == key.thumbprint;
+        let jwk = live.public_half().filter(|_| is_same && key.jwk.is_some()).or_else(|| key.jwk.clone());
+        record.keys.insert(kid.clone(), KeyRecord { state, jwk, ..key.clone() });
     }
     let changes = due.steps.len();
     let mut due = due.only_told();

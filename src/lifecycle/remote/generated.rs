@@ -102,16 +102,20 @@ impl Supplier<'_> {
                 let Some(due) = self.due_for(entry, serving) else { return false };
                 let ahead = if is_direct { SignedDuration::ZERO } else { entry.timing.prepublish };
                 let start = due.saturating_sub(ahead).unwrap_or(due);
-                if !room::is_left(&self.record) {
-                    self.report_no_room(entry);
-                    return false;
-                }
                 self.due.note_rotation(Some(due));
                 if self.look.timed().is_none_or(|now| now < start) {
                     self.due.wake_at(start);
                     return false;
                 }
-                self.planned_slot(name).unwrap_or_else(|| self.slot_from(name, due))
+                let is_asked = self.asked(serving).is_some_and(|asked| asked <= self.look.now);
+                match self.planned_slot(name) {
+                    Some(slot) => slot,
+                    None if is_asked || room::is_left(&self.record) => self.slot_from(name, due),
+                    None => {
+                        self.pause_rotation(entry);
+                        return false;
+                    }
+                }
             }
             None => self.planned_slot(name).unwrap_or_else(|| self.slot_from(name, self.first_start())),
         };
@@ -142,7 +146,11 @@ impl Supplier<'_> {
     }
 
     /// A key that serves goes on until others have left: a status that cannot be stored would help nobody.
-    fn report_no_room(&mut self, entry: &Entry) {
+    fn pause_rotation(&mut self, entry: &Entry) {
+        // What was requested and not answered may yet come.
+        let planned = self.planned_slots(&entry.name).map(|(slot, _)| kid::generated(&self.look.desired.set, &entry.name, slot));
+        let planned: Vec<_> = planned.collect();
+        self.explained.extend(planned);
         let message = format!(
             "key {}: the next key is not made, since set {} keeps as many public halves as its status has room for: shorten rotation.retain, or lengthen rotation.interval",
             entry.name, self.look.desired.set

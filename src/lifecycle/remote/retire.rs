@@ -71,6 +71,9 @@ impl Retirement<'_> {
     fn retire_private(&mut self, key: &Jwk, kid: &str, is_own: bool) {
         let recorded = self.record.keys.get(kid).and_then(|record| record.jwk.clone()).filter(|_| is_own);
         let is_genuine = !self.replaced.contains(kid);
+        // A chain that the status has no room for stays in the set.
+        let whole = key.public_half().filter(|half| is_genuine && recorded.as_ref() == Some(&half.without_chain()));
+        let recorded = whole.or(recorded);
         match recorded.or_else(|| key.public_half().filter(|_| is_genuine)) {
             Some(public) if key.key_use() != Some("enc") || !is_genuine => {
                 let cause = if is_genuine { PutCause::Retired } else { PutCause::Drift };

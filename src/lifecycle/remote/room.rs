@@ -30,10 +30,11 @@ fn size_of_own(record: &Record) -> usize {
     own(record).map(|(kid, key)| size(kid, key.jwk.as_ref())).sum()
 }
 
-/// Whether there is room for one own key more. Chains do not count: they are left out before a key is.
+/// Whether there is room for one own key more. Chains do not count: they are left out before a key is. Nor does what is only planned, so that the
+/// plan of a key does not stand in its own way.
 pub(super) fn is_left(record: &Record) -> bool {
-    let chains: usize = own(record).filter_map(|(_, key)| chain(key)).sum();
-    size_of_own(record).saturating_sub(chains) < FOR_OWN
+    let made = own(record).filter(|(_, key)| key.state != KeyState::Planned);
+    made.map(|(kid, key)| size(kid, key.jwk.as_ref()).saturating_sub(chain(key).unwrap_or(0))).sum::<usize>() < FOR_OWN
 }
 
 /// What is remembered, as far as there is room for it.
@@ -42,39 +43,58 @@ pub(in crate::lifecycle) struct Fitted {
     pub(in crate::lifecycle) due: Due,
 }
 
-/// Leaves out certificate chains, the longest first, until the own keys have room. What the record does not hold is not published.
+/// Leaves out certificate chains until the own keys have room: first of keys that do not sign any more, and the longest first. What the record does
+/// not hold is not published.
 pub(in crate::lifecycle) fn fit(look: Look<'_>, mut record: Record) -> Fitted {
-    let mut chains: Vec<(usize, String)> = own(&record).filter_map(|(kid, key)| Some((chain(key)?, kid.clone()))).collect();
+    let is_over = |key: &KeyRecord| matches!(key.state, KeyState::Retired | KeyState::Revoked);
+    let mut chains: Vec<_> = own(&record).filter_map(|(kid, key)| Some((is_over(key), chain(key)?, kid.clone()))).collect();
     chains.sort_by(|one, other| other.cmp(one));
     let mut total = size_of_own(&record);
-    let mut left_out = Vec::new();
-    for (length, kid) in chains {
+    for (_, length, kid) in chains {
         if total < FOR_OWN {
             break;
         }
         if let Some(public) = record.keys.get_mut(&kid).and_then(|key| key.jwk.as_mut()) {
             *public = public.without_chain();
             total = total.saturating_sub(length);
-            left_out.push(kid);
         }
     }
     let mut due = Due::default();
+    let left_out = left_out(look, &record);
     if !left_out.is_empty() {
-        left_out.sort();
-        let more = left_out.len().saturating_sub(LISTED);
-        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-        left_out.truncate(LISTED);
-        due.notice(
-            Reason::KnownLimitation,
-            format!(
-                "the certificate chains of kid {}{more} are not published, since the status of set {} has no room for them: all own keys together may have {} KiB. Give them shorter chains (x5c), or spread the keys over several sets",
-                left_out.join(", "),
-                look.desired.set,
-                FOR_OWN / 1024
-            ),
+        due.notice(Reason::KnownLimitation, chains_left_out(look, &left_out));
+    }
+    if total >= FOR_OWN {
+        let message = format!(
+            "set {} has more own keys than its status has room for ({} KiB): shorten rotation.retain, or spread the keys over several sets",
+            look.desired.set,
+            FOR_OWN / 1024
         );
+        due.notice(Reason::KnownLimitation, message);
     }
     Fitted { record, due }
+}
+
+/// The kids of own keys that have a chain in the set, and none in the record. It is asked of what is there and not of what was left out now: a key
+/// whose Secret cannot be read keeps what was stored.
+fn left_out<'record>(look: Look<'_>, record: &'record Record) -> Vec<&'record str> {
+    let lacks = |kid: &str, key: &KeyRecord| {
+        let has_chain =
+            look.seen.live.key(kid).is_some_and(|live| live.members().contains_key("x5c") && live.public_thumbprint() == key.thumbprint);
+        key.state != KeyState::Revoked && has_chain && key.jwk.is_some() && chain(key).is_none()
+    };
+    own(record).filter(|(kid, key)| lacks(kid, key)).map(|(kid, _)| kid.as_str()).collect()
+}
+
+fn chains_left_out(look: Look<'_>, kids: &[&str]) -> String {
+    let more = kids.len().saturating_sub(LISTED);
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    let listed = kids.iter().take(LISTED).copied().collect::<Vec<_>>().join(", ");
+    format!(
+        "the certificate chains of kid {listed}{more} are not published: the status of set {} has room for {} KiB of own keys. Give the keys shorter chains (x5c), or spread them over several sets",
+        look.desired.set,
+        FOR_OWN / 1024
+    )
 }
 
 /// How many bytes the certificate chain of a key takes, if it has one.
@@ -170,31 +190,79 @@ mod tests {
         assert_eq!(assessment.published["tls"], new.public_half().expect("a half"));
     }
 
-    /// A rotation every hour whose public halves stay for a year.
-    #[test]
-    fn no_successor_is_made_that_has_no_room() {
+    /// A rotation every hour whose public halves stay for a year, with so many of them.
+    fn rotating(count: usize) -> (Desired, Observed) {
         let entry = json!({
             "name": "signing", "generate": { "alg": "ES256" }, "rotation": { "interval": "1h", "prepublish": "10m", "retain": "8760h" },
         });
-        let serving: Jwk = key("shop.x.signing.20261123T120000Z", 1).with("x5c", json!(null));
+        let serving: Jwk = key("shop.x.signing.20261124T110000Z", 1).with("x5c", json!(null));
         let (desired, mut seen) = world(json!([entry]), std::slice::from_ref(&serving));
         seen.staged = Some(JwkSet::default());
-        let now = NOW.parse().expect("a time");
-        let makes = |seen: &Observed| {
-            let assessment = assess(&desired, seen, now);
-            let is_stalled = assessment.troubles.iter().any(|trouble| trouble.reason == Reason::InvalidRotation);
-            (assessment.steps.iter().any(|step| matches!(step, Step::CreateKey { .. })), is_stalled)
-        };
-        assert_eq!(makes(&seen), (true, false));
-        let retired = KeyRecord {
-            state: KeyState::Retired,
-            retired_at: Some(now),
-            retain: std::time::Duration::from_secs(3600),
-            ..seen.local.record.keys[serving.kid().expect("a kid")].clone()
-        };
-        for number in 0..450 {
-            seen.local.record.keys.insert(format!("shop.x.signing.20251123T12{:02}{:02}Z", number / 60, number % 60), retired.clone());
+        let known = seen.local.record.keys[serving.kid().expect("a kid")].clone();
+        let retired_at = Some("2026-11-24T11:00:00Z".parse().expect("a time"));
+        for number in 0..count {
+            let old = KeyRecord { state: KeyState::Retired, retired_at, ..known.clone() };
+            seen.local.record.keys.insert(format!("shop.x.signing.20251123T12{:02}{:02}Z", number / 60, number % 60), old);
         }
-        assert_eq!(makes(&seen), (false, true), "the key that serves goes on, and it is reported");
+        (desired, seen)
+    }
+
+    fn pauses(assessment: &crate::lifecycle::Assessment) -> bool {
+        assessment.troubles.iter().any(|trouble| trouble.reason == Reason::InvalidRotation)
+    }
+
+    fn makes_key(assessment: &crate::lifecycle::Assessment) -> bool {
+        assessment.steps.iter().any(|step| matches!(step, Step::CreateKey { .. }))
+    }
+
+    #[test]
+    fn no_successor_is_made_that_has_no_room_and_its_plan_stands() {
+        let (early, late) = ("2026-11-24T11:30:00Z".parse().expect("a time"), NOW.parse().expect("a time"));
+        let mut seen_both = [false; 2];
+        for count in 370..470 {
+            let (desired, mut seen) = rotating(count);
+            let before = assess(&desired, &seen, early);
+            assert!(!pauses(&before) && !makes_key(&before), "{count}: nothing is due yet");
+            assert!(before.next_rotation.is_some() && before.due.is_some(), "{count}: and the status says when");
+            let first = assess(&desired, &seen, late);
+            assert_ne!(pauses(&first), makes_key(&first), "{count}");
+            seen_both[usize::from(pauses(&first))] = true;
+            let planned = first.record.keys.values().filter(|key| key.state == KeyState::Planned).count();
+            assert_eq!(planned, usize::from(makes_key(&first)), "{count}");
+            // What is stored ahead of the request stays: the plan does not stand in its own way.
+            seen.fold(&Step::StoreRecord(Box::new(first.record.clone())), Answer::Done, late);
+            let again = assess(&desired, &seen, late);
+            assert_eq!((pauses(&again), makes_key(&again)), (pauses(&first), makes_key(&first)), "{count}");
+            assert!(again.record == first.record, "{count}");
+        }
+        assert_eq!(seen_both, [true, true]);
+    }
+
+    #[test]
+    fn a_rotation_that_is_asked_for_is_not_held_back() {
+        let (mut desired, seen) = rotating(470);
+        let now = NOW.parse().expect("a time");
+        assert!(pauses(&assess(&desired, &seen, now)));
+        desired.rotate_at = Some(crate::lifecycle::RotateAt { text: NOW.to_owned(), at: Some(now) });
+        assert!(makes_key(&assess(&desired, &seen, now)));
+    }
+
+    #[test]
+    fn a_chain_that_was_left_out_is_reported_while_it_lasts_and_stays_in_the_set() {
+        let kids: Vec<_> = (0..12).map(|number| format!("key-{number}")).collect();
+        let keys: Vec<_> = kids.iter().map(|kid| key(kid, 45 * 1024)).collect();
+        let (mut desired, mut seen) = world(json!(kids.iter().map(|kid| imported(kid)).collect::<Vec<_>>()), &keys);
+        let now = NOW.parse().expect("a time");
+        // No Secret can be read.
+        for mode in [crate::api::Mode::Enforce, crate::api::Mode::Observe] {
+            desired.mode = mode;
+            for _ in 0..2 {
+                let assessment = assess(&desired, &seen, now);
+                assert!(size_of_own(&assessment.record) < FOR_OWN);
+                let told = assessment.troubles.iter().filter(|trouble| trouble.reason == Reason::KnownLimitation).count();
+                assert_eq!(told, 1, "{:?}", assessment.troubles);
+                seen.local.record = assessment.record;
+            }
+        }
     }
 }
