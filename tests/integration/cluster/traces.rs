@@ -89,7 +89,7 @@ async fn a_line_about_a_target_names_it() {
     })
     .await;
     assert!(line["published_to"].as_str().is_some_and(|target| target.contains("payments-jwks")), "{line}");
-    assert_eq!((&line["name"], &line["target"]), (&json!("payments"), &json!("jwk_operator::operator::targets")), "{line}");
+    assert_eq!((&line["name"], &line["target"]), (&json!("payments"), &json!("jwk_operator::operator::publication::targets")), "{line}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
