@@ -79,8 +79,13 @@ pub fn assess(desired: &Desired, seen: &Observed, now: Timestamp) -> Assessment 
     let record = Record { staged_keys, ..vanished.record };
 
     let (record, due) = if seen.is_opaque { mode::opaque(look, record, due) } else { (record, due) };
-    let observed = desired.mode == Mode::Observe;
-    let (record, due, leaves) = if observed { mode::observe(look, &own.record, &record, &expired, due) } else { (record, due, expired) };
+    let (record, due, leaves) = match desired.mode {
+        Mode::Enforce => (record, due, expired),
+        Mode::Observe => {
+            let (record, due) = mode::observe(look, &own.record, &record, &expired, due);
+            (record, due, BTreeSet::new())
+        }
+    };
     let room::Fitted { record, due: left_out } = room::fit(look, Record { server: Some(desired.server.clone()), ..record });
     let due = Due::of([due, left_out]);
     let public = publication::published(&record, &desired.revoked, &leaves);

@@ -24,15 +24,8 @@ pub(super) fn opaque(look: Look<'_>, mut record: Record, due: Due) -> (Record, D
 }
 
 /// An observer reports that the set differs, and publishes what is there, together with what was the operator's own before it was made an observer.
-/// `recognised` is the record of what is there, `looked` what would be remembered otherwise, and `due` what would be done. Answers the kids that
-/// leave the targets, too: none.
-pub(super) fn observe(
-    look: Look<'_>,
-    recognised: &Record,
-    looked: &Record,
-    expired: &BTreeSet<String>,
-    due: Due,
-) -> (Record, Due, BTreeSet<String>) {
+/// `recognised` is the record of what is there, `looked` what would be remembered otherwise, and `due` what would be done.
+pub(super) fn observe(look: Look<'_>, recognised: &Record, looked: &Record, expired: &BTreeSet<String>, due: Due) -> (Record, Due) {
     // Somebody else may write the set meanwhile, and stage a key.
     let mut record = Record { staged_keys: None, ..look.seen.local.record.clone() };
     // What vanished leaves: at once if the set was never this resource's to write, else as it would if it still were.
@@ -58,5 +51,5 @@ pub(super) fn observe(
             format!("set {} differs from the spec ({changes} changes are due), and mode Observe changes nothing", look.desired.set);
         due.stalled(Reason::DriftObserved, message);
     }
-    (record, due, BTreeSet::new())
+    (record, due)
 }
