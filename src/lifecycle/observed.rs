@@ -48,7 +48,7 @@ pub struct Observed {
     pub local: Local,
     /// Whether the resource holds the operator's finalizer.
     pub finalizer: bool,
-    /// Whether it did not when the pass began, so that no earlier pass can have written anything.
+    /// Whether neither it nor a status was there when the pass began, so that no earlier pass can have written anything.
     pub is_first_look: bool,
     /// Since when every write of a pass was answered, in this process: a kid written down earlier may have been used and lost.
     pub answered_since: Timestamp,
@@ -98,6 +98,12 @@ impl Observed {
             stopped_signing: BTreeMap::new(),
             private_written_at: None,
         }
+    }
+
+    /// Notes whether the resource holds the operator's finalizer when the pass begins. Somebody may have taken it away: then the status is left.
+    pub fn note_finalizer(&mut self, is_held: bool) {
+        self.finalizer = is_held;
+        self.is_first_look = !is_held && self.local.record.is_empty();
     }
 
     /// Whether our clock and the admin API's agree, so that times may be written down and timed steps taken.

@@ -76,6 +76,11 @@ impl KeyRecord {
         }
     }
 
+    /// Whether this is the key that was recorded. One that was only planned is no key yet.
+    pub(super) fn is(&self, public: &PublicJwk) -> bool {
+        self.thumbprint.is_some() && self.thumbprint == public.thumbprint().ok()
+    }
+
     /// When the public half may leave the set; `None` while the key signs.
     pub fn remove_after(&self) -> Option<Timestamp> {
         let retain = SignedDuration::try_from(self.retain).unwrap_or(SignedDuration::MAX);

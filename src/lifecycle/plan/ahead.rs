@@ -26,12 +26,16 @@ pub(in crate::lifecycle) fn holds_outdated_time(stored: &Record, record: &Record
     })
 }
 
-/// Whether a target is about to show a key of somebody else that the status does not hold yet: after a crash nothing would distinguish it from
-/// one that was put into the target.
+/// Whether a target is about to show a key that the status does not hold yet: after a crash nothing would distinguish it from one that somebody
+/// put into the target. A resource without a status has nothing to compare with.
 pub(in crate::lifecycle) fn shows_unstored(stored: &Record, record: &Record, step: &Step) -> bool {
     let Step::Target(TargetStep::Write { content, .. }) = step else { return false };
+    let is_stored = |key: &KeyRecord, known: &KeyRecord| {
+        known.thumbprint == key.thumbprint && !(key.state == KeyState::Unmanaged && known.jwk.is_none())
+    };
     let is_new = |kid: &String| {
-        record.keys.get(kid).is_some_and(|key| key.state == KeyState::Unmanaged) && stored.keys.get(kid).is_none_or(|key| key.jwk.is_none())
+        let known = stored.keys.get(kid);
+        record.keys.get(kid).is_some_and(|key| !known.is_some_and(|known| is_stored(key, known)))
     };
     !stored.is_empty() && content.published().keys().any(is_new)
 }

@@ -31,20 +31,16 @@ fn is_shown(key: &KeyRecord) -> bool {
 }
 
 /// Those of the keys `held` by a target that stay in it although the record does not show them, while the remote set cannot be asked: a process
-/// may have died between writing the target and remembering the key. Its kid was written down before, and its thumbprint if it was known. Of a
-/// lost record everything stays.
+/// may have died between writing the target and remembering that the key is published. Its thumbprint was written down before. Of a lost record
+/// everything stays.
 pub(super) fn kept(wanted: &Wanted, record: &Record, mut held: BTreeMap<String, PublicJwk>) -> BTreeMap<String, PublicJwk> {
-    let is_it = |key: &KeyRecord, shown: &PublicJwk| match &key.thumbprint {
-        Some(known) => shown.thumbprint().as_ref() == Ok(known),
-        None => matches!(key.state, KeyState::Planned | KeyState::Staged),
-    };
     let may_be_unseen = |key: &KeyRecord| match key.state {
         KeyState::Planned | KeyState::Staged => true,
         KeyState::Announced | KeyState::Active | KeyState::Unmanaged => key.jwk.is_none(),
         KeyState::Retired | KeyState::Revoked => false,
     };
     held.retain(|kid, shown| {
-        let is_known = record.keys.get(kid).map_or(record.is_empty(), |key| may_be_unseen(key) && is_it(key, shown));
+        let is_known = record.keys.get(kid).map_or(record.is_empty(), |key| may_be_unseen(key) && key.is(shown));
         is_known && !wanted.revoked.contains(kid)
     });
     held

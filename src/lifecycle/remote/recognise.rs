@@ -121,6 +121,10 @@ impl Recogniser<'_> {
             *record = KeyRecord::new(Some(name), KeyState::Planned);
         }
         record.retain = retain.unwrap_or(record.retain);
+        if record.state == KeyState::Revoked && record.thumbprint.is_none() && !self.look.desired.revoked.contains(kid) {
+            // It was revoked before it was seen, and is not any more.
+            record.state = KeyState::Planned;
+        }
         // Once it was seen, a key without a thumbprint is a symmetric one.
         if record.thumbprint.is_none() && matches!(record.state, KeyState::Planned | KeyState::Staged) {
             record.thumbprint = key.public_thumbprint();

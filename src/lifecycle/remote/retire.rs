@@ -124,7 +124,7 @@ impl Retirement<'_> {
             return false;
         }
         self.expired.insert(kid.to_owned());
-        if !self.recovered.held_kids.contains(kid) {
+        if !self.recovered.held.contains_key(kid) {
             self.due.add(Rank::Remove, Step::DeleteKey { place: Place::Live, kid: kid.to_owned(), cause: DeleteCause::Expired });
         }
         true

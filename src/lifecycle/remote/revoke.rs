@@ -51,7 +51,7 @@ pub(in crate::lifecycle) fn mark_revoked(look: Look<'_>, recovered: &Recovered, 
 /// Whether a kid is or was that of a key of this set, as far as anybody knows.
 fn is_known(look: Look<'_>, recovered: &Recovered, record: &Record, kid: &str) -> bool {
     record.keys.contains_key(kid)
-        || recovered.held_kids.contains(kid)
+        || recovered.held.contains_key(kid)
         || look.seen.removed.contains(kid)
         || look.seen.live.key(kid).is_some()
         || look.seen.staged_keys().iter().any(|key| key.kid() == Some(kid))

@@ -130,7 +130,7 @@ impl Supplier<'_> {
             Some(_) | None => {}
         }
         self.look.seen.live.key(kid).is_some_and(|live| !is_wanted(live))
-            || self.recovered.halves.get(kid).is_some_and(|published| published.thumbprint().ok().as_ref() != wanted)
+            || self.recovered.held.get(kid).is_some_and(|published| published.thumbprint().ok().as_ref() != wanted)
     }
 
     fn supply_public(&mut self, entry: &Entry, key: &PublicJwk, kid: &str, wanted: &Thumbprint) {

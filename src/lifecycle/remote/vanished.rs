@@ -64,7 +64,7 @@ fn with_recovered(look: Look<'_>, recovered: &Recovered, mut record: Record) -> 
         };
         let known = record.keys.get(kid);
         let is_recorded = known.is_some_and(|known| !matches!(known.state, KeyState::Planned | KeyState::Staged));
-        let may_be_it = known.and_then(|known| known.thumbprint.as_ref()).is_none_or(|known| key.thumbprint().as_ref() == Ok(known));
+        let may_be_it = known.is_none_or(|known| known.is(key));
         if !is_recorded && may_be_it {
             let half =
                 KeyRecord { thumbprint: key.thumbprint().ok(), jwk: Some(key.clone()), ..KeyRecord::new(Some(&name), KeyState::Retired) };
@@ -77,5 +77,5 @@ fn with_recovered(look: Look<'_>, recovered: &Recovered, mut record: Record) -> 
 /// The entry that exactly this key was written down for.
 fn planned_for(record: &Record, kid: &str, key: &PublicJwk) -> Option<String> {
     let record = record.keys.get(kid).filter(|record| record.state == KeyState::Planned)?;
-    record.name.clone().filter(|_| record.thumbprint.is_some() && record.thumbprint == key.thumbprint().ok())
+    record.name.clone().filter(|_| record.is(key))
 }

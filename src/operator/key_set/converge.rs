@@ -99,8 +99,7 @@ impl Pass<'_> {
     /// The beginning of an observation: what is known without the admin API.
     fn begin(&self, local: Local) -> Observed {
         let mut seen = Observed::new(local);
-        seen.finalizer = self.resource.finalizers().iter().any(|finalizer| finalizer == crate::api::FINALIZER);
-        seen.is_first_look = !seen.finalizer;
+        seen.note_finalizer(self.resource.finalizers().iter().any(|finalizer| finalizer == crate::api::FINALIZER));
         seen
     }
 

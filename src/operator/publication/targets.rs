@@ -147,7 +147,8 @@ fn settle(resource: &JsonWebKeySet, id: &TargetId, state: Result<TargetState, Pa
 }
 
 /// Reads as little as possible: nothing when the watched version is the remembered one, metadata before content, and the content only of an
-/// object that this resource controls.
+/// object that this resource controls. What the status lists and nobody sees is asked for: the watch goes by a label that somebody may have taken
+/// away while no process ran.
 async fn observe_kind<K: TargetObject>(
     store: &Store<PartialObjectMeta<K>>,
     resource: &JsonWebKeySet,
@@ -162,12 +163,17 @@ where
     let remembered = cx.memory.target(&owner, id);
     let state = match (watched, remembered) {
         (Some(watched), Some(held)) if is_this(&watched.metadata, &held) => return Ok(TargetState::Held(held)),
-        (None, None) => return Ok(TargetState::Absent),
+        (None, None) if !is_listed(resource, id) => return Ok(TargetState::Absent),
         (Some(watched), _) if !metadata::is_controlled_by(&watched.metadata, &owner) => TargetState::Foreign,
         _ => read::<K>(id, &owner, cx).await?,
     };
     remember(resource, id, &state, cx);
     Ok(state)
+}
+
+/// Whether the status lists a target as written.
+fn is_listed(resource: &JsonWebKeySet, id: &TargetId) -> bool {
+    resource.status.iter().flat_map(|status| &status.targets).any(|listed| TargetId::from(listed) == *id)
 }
 
 async fn write_kind<K: TargetObject>(

@@ -174,3 +174,27 @@ async fn withdrawals_need_neither_a_valid_spec_nor_an_admin_api() {
         eventually(&format!("{name}: a lost target comes back"), async || document(&maps, &format!("{name}-jwks")).await).await;
     }
 }
+
+/// The watch goes by a label, and somebody may take it away while no process runs.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_target_without_its_label_is_known_after_a_restart() {
+    let mut playground = Playground::without_operator().await;
+    admin_api(&playground, "default", true, json!({})).await;
+    playground.start_operator().await;
+    playground.apply("shop", "default", spec("default")).await;
+    playground.until_ready("shop", "default").await;
+    let maps = playground.control_plane.api::<ConfigMap>("shop");
+    let secrets = playground.control_plane.api::<Secret>("shop");
+    playground.stop_operator().await;
+    let label = "app.kubernetes.io/managed-by";
+    let unlabelled = Patch::Merge(json!({ "metadata": { "labels": { label: null } } }));
+    maps.patch("default-jwks", &PatchParams::default(), &unlabelled).await.expect("patched");
+    secrets.patch("default-private", &PatchParams::default(), &unlabelled).await.expect("patched");
+    admin_api(&playground, "default", false, json!({})).await;
+    playground.emulator.stop().await;
+
+    playground.start_operator().await;
+    eventually("private keys go with the grant", async || secrets.get_opt("default-private").await.ok()?.is_none().then_some(())).await;
+    eventually("the ConfigMap has its label again", async || maps.get("default-jwks").await.ok()?.metadata.labels?.get(label).cloned())
+        .await;
+}

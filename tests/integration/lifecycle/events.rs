@@ -2,7 +2,7 @@
 
 use jiff::SignedDuration;
 use jwk_operator::{
-    api::{KeySource, Mode, ROTATE_AT_ANNOTATION, UnmanagedKeys},
+    api::{KeySource, KeyState, KeyStatus, Mode, ROTATE_AT_ANNOTATION, UnmanagedKeys},
     jwk::Jwk,
     lifecycle::Document,
 };
@@ -57,6 +57,11 @@ pub enum Event {
     /// Whether private keys are asked for in a Secret, and whether they are granted.
     PrivateTarget(bool, bool),
     Observe(bool),
+    /// Whether an older resource claims the same set.
+    Claim(bool),
+    /// Whether the AdminApi leads to another server, which is empty.
+    Elsewhere(bool),
+    RemoveFinalizer,
     Clock(i64),
 }
 
@@ -135,6 +140,9 @@ pub fn events() -> impl Strategy<Value = Event> {
         1 => (0..3usize).prop_map(Event::Targets),
         1 => any::<(bool, bool)>().prop_map(|(asked, granted)| Event::PrivateTarget(asked, granted)),
         1 => any::<bool>().prop_map(Event::Observe),
+        1 => any::<bool>().prop_map(Event::Claim),
+        1 => any::<bool>().prop_map(Event::Elsewhere),
+        1 => Just(Event::RemoveFinalizer),
     ];
     prop_oneof![5 => passes, 2 => drift, 2 => edits]
 }
@@ -205,6 +213,8 @@ impl World {
             Event::LoseStatus => {
                 // Nothing can be known of what only a lost status remembered.
                 self.say("STATUS LOST");
+                // Without it nobody knows where the set was.
+                self.is_elsewhere = false;
                 self.resource.status = None;
                 let (live, objects) = (self.live(), self.objects.clone());
                 self.oracle.forget_unremembered(&live, &objects);
@@ -341,6 +351,21 @@ impl World {
             Event::Observe(observe) => {
                 self.say(format!("OBSERVE {observe}"));
                 self.edit(|spec| spec.mode = Some(if *observe { Mode::Observe } else { Mode::Enforce }));
+            }
+            Event::Claim(claimed) => {
+                self.say(format!("CLAIMED BY AN OLDER RESOURCE {claimed}"));
+                self.is_claimed = *claimed;
+            }
+            Event::Elsewhere(elsewhere) => {
+                // A server is another one for a set that was seen with keys.
+                let was_seen = |key: &KeyStatus| !matches!(key.state, KeyState::Planned | KeyState::Staged | KeyState::Revoked);
+                let status = self.status();
+                self.is_elsewhere = *elsewhere && status.server.is_some() && status.keys.iter().any(was_seen);
+                self.say(format!("ELSEWHERE {}", self.is_elsewhere));
+            }
+            Event::RemoveFinalizer => {
+                self.say("FINALIZER REMOVED");
+                self.finalizer = false;
             }
             Event::Clock(seconds) => {
                 self.say(format!("CLOCK {seconds}"));

@@ -22,6 +22,8 @@ impl World {
         self.clock = SignedDuration::ZERO;
         self.edit(|spec| spec.mode = None);
         self.foreign_objects.clear();
+        self.is_claimed = false;
+        self.is_elsewhere = false;
         self.targets_fail = false;
         self.refuses_one_of = None;
         self.advance(LATE + 1);

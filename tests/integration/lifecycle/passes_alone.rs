@@ -10,7 +10,11 @@ use super::world::World;
 impl World {
     /// What is published while the admin API is not asked, be the spec valid or not.
     pub fn wanted(&self) -> Wanted {
-        Wanted::without_admin_api(&self.resource, Granting::Rules(&self.grants()), None)
+        let api = self.grants();
+        if self.is_claimed {
+            return Wanted::without_spec(&self.resource, Granting::Rules(&api), None);
+        }
+        Wanted::without_admin_api(&self.resource, Granting::Rules(&api), None)
     }
 
     /// One pass in which the admin API is not asked: it does not answer, or the spec is refused.
@@ -23,7 +27,7 @@ impl World {
         let local = self.publish_by_record(&wanted);
         let now = self.operator_time();
         let generation = self.resource.metadata.generation.unwrap_or(1);
-        let status = match self.desired() {
+        let status = match self.acted_on() {
             Ok(desired) => {
                 let message = "it does not answer".to_owned();
                 let failure = Failure { reason: Reason::AdminApiUnavailable, message, stalled: false, step_was_due: false };

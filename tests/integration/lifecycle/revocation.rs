@@ -7,7 +7,7 @@ use jwk_operator::{
 
 use super::{
     entries::{generated, hours, with_rotation},
-    world::{World, kids},
+    world::{Fault, LATE, SET, World, kids},
 };
 
 fn ready(world: &World) -> (String, String) {
@@ -134,4 +134,32 @@ fn a_kid_that_is_not_known_yet_leaves_when_it_comes() {
     world.pass(&[]);
     assert!(!kids(&world).contains(&"theirs".to_owned()));
     assert!(world.status().keys.iter().any(|key| key.kid == "theirs" && key.state == KeyState::Revoked));
+}
+
+/// It was revoked before anybody saw it, and the spec does not name it any more when its turn comes.
+#[test]
+fn a_key_that_was_revoked_while_it_waited_never_signs() {
+    let rotation = Rotation { interval: Some(hours(24)), prepublish: Some(hours(4)), retain: Some(hours(2)) };
+    for lists_again in [false, true] {
+        let mut world = World::new(with_rotation(generated(&["signing"]), rotation.clone()));
+        world.pass(&[]);
+        world.advance(21 * 3600);
+        world.pass(&[Fault::None, Fault::None, Fault::CrashBefore]);
+        let revoked = world.staged()[0].kid().expect("a kid").to_owned();
+        world.edit(|spec| spec.revoke.push(revoked.clone()));
+        // The process has just started, so that a write may still be under way.
+        world.pass(&[]);
+        assert_eq!(world.staged().len(), 1);
+        world.edit(|spec| spec.revoke.clear());
+        if lists_again {
+            world.edit(|spec| spec.revoke.push(revoked.clone()));
+        }
+        world.advance(LATE + 1);
+        for _ in 0..30 {
+            world.pass(&[]);
+            assert!(world.store.get_key(SET, &revoked).is_err(), "it is in the set");
+            world.advance(3600);
+        }
+        assert!(world.is_ready() && world.live().len() > 1, "the next key was made: {:?}", kids(&world));
+    }
 }

@@ -1,7 +1,9 @@
 //! Takes the steps of a pass as the shell does, watched by the oracle.
 
+use std::collections::BTreeSet;
+
 use jwk_operator::{
-    api::{KeyState, KeyStatus, Mode},
+    api::{KeyState, KeyStatus, Mode, TargetKind},
     hydra::emulator::Refusal,
     jwk::{Jwk, symmetric},
     lifecycle::{
@@ -13,6 +15,7 @@ use jwk_operator::{
 use super::{
     entries::private_target_id,
     oracle::{RemoteWrite, TargetWrite},
+    publication::{self, TargetRemoval},
     world::{SET, STAGED, Unanswered, World},
 };
 
@@ -51,7 +54,8 @@ impl World {
 
     /// A set as the server shows it.
     pub fn read(&self, set: &str) -> Answer {
-        Answer::Read { set: self.store.get_set(set).unwrap_or_default(), server_time: Some(self.now) }
+        let found = if self.is_elsewhere { Default::default() } else { self.store.get_set(set).unwrap_or_default() };
+        Answer::Read { set: found, server_time: Some(self.now) }
     }
 
     fn write_key(&mut self, step: &Step, desired: &Desired) -> Answer {
@@ -87,10 +91,37 @@ impl World {
                 self.write_target(id, &TargetContent { data, ..held.content.own_part() }, Some(held))
             }
             TargetStep::Remove { .. } => {
+                let removal = TargetRemoval {
+                    id,
+                    held: self.objects.get(id),
+                    named: &self.named_targets(),
+                    objects: &self.objects,
+                    is_withdrawn: id.kind == TargetKind::Secret && !self.private_export,
+                    shown: self.must_be_shown(),
+                };
+                if let Err(violation) = publication::check_removal(&removal) {
+                    panic!("{violation}\n{}", self.history());
+                }
                 self.objects.remove(id);
                 TargetState::Absent
             }
         }
+    }
+
+    /// The targets that the spec names and the AdminApi grants.
+    fn named_targets(&self) -> Vec<TargetId> {
+        self.wanted().targets.into_iter().map(|target| target.id).collect()
+    }
+
+    /// The kids of the keys that sign, as the status has them: every verifier needs them, until they are revoked.
+    fn must_be_shown(&self) -> BTreeSet<String> {
+        let live = self.live();
+        let signs = |record: &KeyStatus| {
+            let key = live.iter().find(|key| key.kid() == Some(&record.kid) && key.is_private() && key.key_use() != Some("enc"));
+            record.state == KeyState::Active && record.jwk.is_some() && key.is_some_and(|key| key.public_thumbprint() == record.thumbprint)
+        };
+        let signing = self.status().keys.into_iter().filter(signs).map(|record| record.kid);
+        signing.filter(|kid| !self.resource.spec.revoke.contains(kid)).collect()
     }
 
     fn write_target(&mut self, id: &TargetId, content: &TargetContent, replaces: Option<&HeldTarget>) -> TargetState {
@@ -113,6 +144,9 @@ impl World {
             status: self.resource.status.as_ref(),
             may_be_private: *id == private_target_id() && self.private_export,
         };
+        if let Err(violation) = publication::check_document(&look, &self.must_be_shown()) {
+            panic!("{violation}\n{}", self.history());
+        }
         if let Err(violation) = self.oracle.check_target(look, &self.store, &self.secret_keys(), &self.live(), self.now) {
             panic!("{violation}\n{}", self.history());
         }
@@ -144,6 +178,7 @@ impl World {
     /// Lets a write take effect, watched by the oracle. A late one is judged by what was asked for when it was sent; if an outsider changed
     /// the set since, nobody can answer for it.
     pub fn perform(&mut self, step: &Step, key: Option<Jwk>, late: Option<&Unanswered>) -> Option<Jwk> {
+        assert!(late.is_some() || !self.is_elsewhere, "{step:?} is sent to a server that is not the set's\n{}", self.history());
         let (before, staged_before) = (self.live(), self.staged());
         let set = if step.place() == Place::Staged { STAGED } else { SET };
         if self.keeps_private_keys && matches!(step, Step::CreateKey { .. }) {

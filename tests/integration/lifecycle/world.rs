@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, fmt};
 
 use jiff::{SignedDuration, Timestamp};
 use jwk_operator::{
-    api::{AccessRule, AdminApiSpec, JsonWebKeySet, JsonWebKeySetSpec, JsonWebKeySetStatus, Namespaces},
+    api::{AccessRule, AdminApiSpec, JsonWebKeySet, JsonWebKeySetSpec, JsonWebKeySetStatus, Namespaces, Reason},
     hydra::emulator::{DerivedKeys, Store},
     jwk::Jwk,
     lifecycle::{
@@ -21,6 +21,8 @@ pub const SET: &str = "shop.payments";
 pub const STAGED: &str = "shop.payments~next";
 /// Times in status are whole seconds, and a clock may be wrong by a minute before it is noticed.
 const SLACK: SignedDuration = SignedDuration::from_secs(62);
+/// Another admin API, which holds nothing.
+const ELSEWHERE: &str = "http://127.0.0.1:9999";
 /// How long a write without an answer may take to land.
 pub const LATE: i64 = 120;
 /// The same of every write that generates no key.
@@ -104,6 +106,10 @@ pub struct World {
     pub misorders_next: bool,
     /// Where the AdminApi leads.
     pub url: String,
+    /// Whether it leads to another server, which is empty.
+    pub is_elsewhere: bool,
+    /// Whether an older resource claims the same set.
+    pub is_claimed: bool,
     /// What its sets begin with.
     pub set_prefix: Option<String>,
     /// Whether the AdminApi lets the namespace have private keys in Secrets.
@@ -166,6 +172,8 @@ impl World {
             keeps_private_keys: false,
             misorders_next: false,
             url: "http://127.0.0.1:4445".into(),
+            is_elsewhere: false,
+            is_claimed: false,
             set_prefix: None,
             private_export: false,
             refuses_one_of: None,
@@ -325,7 +333,7 @@ impl World {
 
     pub fn grants(&self) -> AdminApiSpec {
         AdminApiSpec {
-            url: self.url.clone(),
+            url: if self.is_elsewhere { ELSEWHERE.into() } else { self.url.clone() },
             set_prefix: self.set_prefix.clone(),
             access: vec![AccessRule {
                 namespaces: Namespaces { all: Some(true), ..Namespaces::default() },
@@ -341,6 +349,16 @@ impl World {
         lifecycle::validate(&self.resource, &self.grants(), None)
     }
 
+    /// The same, if no other resource owns the set.
+    pub fn acted_on(&self) -> Result<Desired, lifecycle::SpecRefusal> {
+        match self.desired() {
+            Ok(_) if self.is_claimed => {
+                Err(lifecycle::SpecRefusal { reason: Reason::SetConflict, message: "an older resource owns the set".into() })
+            }
+            desired => desired,
+        }
+    }
+
     /// What is known without the admin API.
     pub fn local(&self, wanted: &Wanted) -> Local {
         let mut local = Local::new(self.resource.status.as_ref().map(Record::from_status).unwrap_or_default());
@@ -353,8 +371,7 @@ impl World {
     fn observe(&self, desired: &Desired) -> Observed {
         let mut seen = Observed::new(self.local(&desired.publication));
         seen.fold(&Step::ReadLive, self.read(SET), self.operator_time());
-        seen.finalizer = self.finalizer;
-        seen.is_first_look = !self.finalizer;
+        seen.note_finalizer(self.finalizer);
         seen.in_flight_until = self.in_flight_until.map(|moment| self.as_read(moment));
         seen.generating_until = self.generating_until.map(|moment| self.as_read(moment));
         seen.unknown_until = Some(self.as_read(self.started + SignedDuration::from_secs(LATE_WRITE)));
@@ -386,7 +403,7 @@ impl World {
         if self.gone {
             return End::Done(0);
         }
-        let desired = match self.desired() {
+        let desired = match self.acted_on() {
             Ok(desired) => desired,
             Err(_) => {
                 self.pass_without_admin_api();
@@ -443,7 +460,7 @@ impl World {
                 }
                 Fault::Refused => {
                     let failure = Failure {
-                        reason: jwk_operator::api::Reason::AdminApiUnavailable,
+                        reason: Reason::AdminApiUnavailable,
                         message: "the admin API failed".into(),
                         stalled: false,
                         step_was_due: true,
@@ -470,12 +487,8 @@ impl World {
                     seen.in_flight_until = self.in_flight_until.map(|moment| self.as_read(moment));
                     seen.generating_until = self.generating_until.map(|moment| self.as_read(moment));
                     seen.answered_since = self.operator_time();
-                    let failure = Failure {
-                        reason: jwk_operator::api::Reason::AdminApiUnavailable,
-                        message: "no answer".into(),
-                        stalled: false,
-                        step_was_due: true,
-                    };
+                    let failure =
+                        Failure { reason: Reason::AdminApiUnavailable, message: "no answer".into(), stalled: false, step_was_due: true };
                     self.report(&desired, &seen, &Outcome::Failed(failure));
                     return End::Stopped;
                 }
