@@ -17,6 +17,7 @@ mod remote;
 mod report;
 pub mod spec;
 mod step;
+mod uid;
 mod urgency;
 
 pub use adoption::{Adoption, adoption};
@@ -44,4 +45,5 @@ pub use spec::refusal::SpecRefusal;
 pub use spec::source::{SecretContent, SourceKey, SourceState, read_source};
 pub use spec::timing::{RotateAt, Timing};
 pub use step::{CreateCause, DeleteCause, Place, PutCause, RefusedWrite, Step};
+pub use uid::Uid;
 pub use urgency::{Urgency, is_fresh_and_generates, urgency};

@@ -61,7 +61,7 @@ mod tests {
             annotations: map(&[("jwk-operator.dev/managed-metadata", "app,note"), ("note", "ours"), ("theirs", "2")]),
             ..TargetContent::default()
         };
-        HeldTarget { uid: "uid".to_owned(), resource_version: "1".to_owned(), is_immutable: false, content }
+        HeldTarget { uid: "uid".into(), resource_version: "1".to_owned(), is_immutable: false, content }
     }
 
     fn found(change: impl FnOnce(&mut TargetContent)) -> TargetState {

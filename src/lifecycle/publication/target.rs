@@ -11,6 +11,7 @@ use super::document::{self, Document, in_hexadecimal};
 use super::{target_id::TargetId, wanted::Target};
 use crate::api::{FIELD_MANAGER, LAST_APPLIED_ANNOTATION, MANAGED_BY_LABEL, MANAGED_METADATA_ANNOTATION, SET_ANNOTATION};
 use crate::jwk::{Jwk, PublicJwk};
+use crate::lifecycle::uid::Uid;
 
 /// What was found where a target should be.
 #[derive(Clone, Debug, PartialEq)]
@@ -43,7 +44,7 @@ pub struct TargetFailure {
 #[derive(Clone, Debug, PartialEq)]
 pub struct HeldTarget {
     /// The UID that every write must carry, so that a replaced object is refused by the server.
-    pub uid: String,
+    pub uid: Uid,
     /// The version that a write replaces.
     pub resource_version: String,
     /// Whether somebody made it immutable: the API server refuses every change of its data.
@@ -86,7 +87,7 @@ pub enum TargetStep {
         /// Which.
         id: TargetId,
         /// The UID it must have.
-        uid: String,
+        uid: Uid,
     },
 }
 

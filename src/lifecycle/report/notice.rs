@@ -130,7 +130,7 @@ mod tests {
         let removal = Step::RemoveFinalizer { retained: true };
         assert_eq!(reason(&removal, &Answer::Done), Some(Reason::SetRetained));
         for state in [TargetState::Foreign, TargetState::Failed { why, last: None }] {
-            let write = Step::Target(TargetStep::Remove { id: id.clone(), uid: "uid".to_owned() });
+            let write = Step::Target(TargetStep::Remove { id: id.clone(), uid: "uid".into() });
             assert!(!Answer::Target(state).carries_out(&write));
         }
     }

@@ -12,7 +12,7 @@ use crate::operator::repeats::Repeated;
 use crate::{
     api::{AdminApi, AdminApiSpec, Reason},
     hydra,
-    lifecycle::spec::limits::DEFAULT_GENERATION_TIMEOUT,
+    lifecycle::{Uid, spec::limits::DEFAULT_GENERATION_TIMEOUT},
 };
 
 /// How often a set is compared when the AdminApi does not say.
@@ -41,7 +41,7 @@ pub(in crate::operator) struct Connection {
 /// What a connection is made from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::operator) struct Basis {
-    pub(in crate::operator) uid: String,
+    pub(in crate::operator) uid: Uid,
     pub(in crate::operator) generation: i64,
     /// The UID and version of each Secret and ConfigMap it reads.
     pub(in crate::operator) sources: Vec<String>,
@@ -57,7 +57,7 @@ pub(in crate::operator) struct Unconnected {
 impl Basis {
     /// Whether it is of this AdminApi as it is now.
     pub(in crate::operator) fn is_of(&self, admin_api: &AdminApi) -> bool {
-        admin_api.metadata.uid.as_deref() == Some(&self.uid) && admin_api.metadata.generation == Some(self.generation)
+        self.uid.is_in(&admin_api.metadata) && admin_api.metadata.generation == Some(self.generation)
     }
 }
 

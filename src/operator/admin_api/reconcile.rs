@@ -31,7 +31,7 @@ use crate::operator::{
 use crate::{
     api::{AdminApi, AdminApiSpec, FIELD_MANAGER, JsonWebKeySet, Reason},
     hydra,
-    lifecycle::{self, AdminApiFinding, spec::limits},
+    lifecycle::{self, AdminApiFinding, Uid, spec::limits},
 };
 
 /// How soon an AdminApi is looked at again while the resources are being listed.
@@ -196,7 +196,7 @@ async fn probe(client: &hydra::Client, spec: &AdminApiSpec) -> Result<Option<Str
 /// Makes the connection, or keeps the one there is if nothing it was made from has changed.
 async fn connect(admin_api: &AdminApi, cx: &Context) -> Result<Arc<Connection>, ConnectError> {
     let (credentials, sources) = credentials::read(admin_api, cx).await?;
-    let basis = Basis { uid: admin_api.uid().unwrap_or_default(), generation: admin_api.metadata.generation.unwrap_or_default(), sources };
+    let basis = Basis { uid: Uid::of(admin_api), generation: admin_api.metadata.generation.unwrap_or_default(), sources };
     if let Some(Ok(connection)) = cx.connections.get(&admin_api.name_any())
         && connection.basis == basis
     {
@@ -272,7 +272,7 @@ async fn write_status(admin_api: &AdminApi, finding: AdminApiFinding, users: usi
         }
         return Ok(());
     }
-    let patch = report::status_patch::<AdminApi>(&admin_api.name_any(), admin_api.uid().as_deref(), &status);
+    let patch = report::status_patch::<AdminApi>(&admin_api.name_any(), &Uid::of(admin_api), &status);
     let api = Api::<AdminApi>::all(cx.client.clone());
     call("write the status of an AdminApi", api.patch_status(&name, &PatchParams::apply(FIELD_MANAGER).force(), &Patch::Apply(patch)))
         .await?;

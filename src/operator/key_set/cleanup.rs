@@ -23,7 +23,7 @@ use crate::operator::{
 };
 use crate::{
     api::{FINALIZER, JsonWebKeySet, Reason},
-    lifecycle::{self, Notice},
+    lifecycle::{self, Notice, Uid},
 };
 
 /// Does what is to be done for a resource that is gone. Answers the resource.
@@ -58,7 +58,7 @@ async fn tell_left(resource: &JsonWebKeySet, cx: &Context) {
 
 /// Cleans up after a resource that is gone, again and again until it is done or the process ends: nothing else would ask for it.
 async fn clean_up(resource: Arc<JsonWebKeySet>, shutdown: impl Future<Output = ()> + Clone + Unpin, cx: &Context) {
-    let uid = resource.uid().unwrap_or_default();
+    let uid = Uid::of(resource.as_ref());
     let _alone = cx.locks.lock(&uid).await;
     let latest = cx.memory.latest(&uid).unwrap_or_else(|| resource.clone());
     let mut trouble = Repeated::default();
@@ -91,16 +91,16 @@ async fn clean_up(resource: Arc<JsonWebKeySet>, shutdown: impl Future<Output = (
         .stores
         .sets
         .get(&ObjectRef::<DeserializeGuard<JsonWebKeySet>>::new(&resource.name_any()).within(&resource.namespace().unwrap_or_default()));
-    if watched.is_none_or(|watched| watched.uid().as_deref() != Some(&uid)) {
+    if watched.is_none_or(|watched| Uid::of(watched.as_ref()) != uid) {
         cx.memory.forget(&uid);
     }
 }
 
 async fn try_clean_up(resource: &JsonWebKeySet, cx: &Context) -> Result<(), PassError> {
-    let uid = resource.uid().unwrap_or_default();
+    let uid = Uid::of(resource);
     let api = Api::<JsonWebKeySet>::namespaced(cx.client.clone(), &resource.namespace().unwrap_or_default());
     let found = call("read the resource", api.get_metadata_opt(&resource.name_any())).await?;
-    if found.is_some_and(|found| found.uid().as_deref() == Some(&uid)) {
+    if found.is_some_and(|found| uid.is_in(&found.metadata)) {
         cx.departed.forget(&uid);
         return Ok(());
     }

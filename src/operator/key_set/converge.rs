@@ -3,7 +3,7 @@
 use kube::ResourceExt as _;
 
 use super::{apply, claims::Surroundings, pass::Pass, remote, sources};
-use crate::lifecycle::{self, Desired, Local, Observed, Outcome, Pace, Progress, Sight, Step, Wanted};
+use crate::lifecycle::{self, Desired, Local, Observed, Outcome, Pace, Progress, Sight, Step, Uid, Wanted};
 use crate::operator::{error::PassError, publication};
 
 /// What a pass saw last.
@@ -107,9 +107,8 @@ impl Pass<'_> {
     async fn observe(&mut self, desired: &Desired, seen: &mut Observed) -> Result<(), PassError> {
         let answer = remote::ask(&Step::ReadLive, desired, self).await?;
         seen.fold(&Step::ReadLive, answer, self.now());
-        let uid = self.resource.uid().unwrap_or_default();
         if seen.is_first_look {
-            self.cx.memory.note_new(&uid);
+            self.cx.memory.note_new(&Uid::of(self.resource.as_ref()));
         }
         self.note_writes(seen);
         seen.sources = sources::observe(desired, self).await;

@@ -4,20 +4,20 @@ use std::sync::Arc;
 
 use kube::{Api, Resource as _, ResourceExt as _, core::DeserializeGuard, runtime::reflector::ObjectRef};
 
-use crate::api::JsonWebKeySet;
 use crate::operator::{context::Context, error::PassError, kubernetes::call, watch::metadata};
+use crate::{api::JsonWebKeySet, lifecycle::Uid};
 
 /// The resource as it is: the watched one unless this process read or wrote a version that the watch has not shown, then it is read again. A watch may lag behind our own
 /// status, and a decision on an old status could use a kid twice.
 pub(in crate::operator) async fn resource(cached: &JsonWebKeySet, cx: &Context) -> Result<Option<Arc<JsonWebKeySet>>, PassError> {
-    let uid = cached.uid().unwrap_or_default();
+    let uid = Uid::of(cached);
     match cx.memory.latest(&uid) {
         Some(known) if known.resource_version() == cached.resource_version() => return Ok(Some(known)),
         None => return Ok(Some(Arc::new(cached.clone()))),
         Some(_) => {}
     }
     let api = Api::<JsonWebKeySet>::namespaced(cx.client.clone(), &cached.namespace().unwrap_or_default());
-    let mut read = call("read the resource", api.get_opt(&cached.name_any())).await?.filter(|read| read.uid().as_deref() == Some(&uid));
+    let mut read = call("read the resource", api.get_opt(&cached.name_any())).await?.filter(|read| uid.is_in(&read.metadata));
     if let Some(resource) = &mut read {
         metadata::keep_own(resource.meta_mut());
     }

@@ -17,12 +17,12 @@ use kube::{Resource as _, ResourceExt as _, core::DeserializeGuard, runtime::wat
 use crate::operator::watch::merged;
 use crate::{
     api::{FINALIZER, JsonWebKeySet},
-    lifecycle::spec::access::Labels,
+    lifecycle::{Uid, spec::access::Labels},
 };
 
 /// The resources that are gone although they were held, by UID.
 pub(in crate::operator) struct Departed {
-    resources: Mutex<HashMap<String, Departure>>,
+    resources: Mutex<HashMap<Uid, Departure>>,
     noticed: mpsc::UnboundedSender<Noticed>,
 }
 
@@ -66,7 +66,7 @@ impl Departed {
     }
 
     fn take(&self, resource: JsonWebKeySet, is_certain: bool) {
-        let uid = resource.uid().unwrap_or_default();
+        let uid = Uid::of(&resource);
         let resource = Arc::new(resource);
         // The receiver is gone only while the process shuts down.
         let _ = self.noticed.unbounded_send(if is_certain {
@@ -78,7 +78,7 @@ impl Departed {
     }
 
     /// Whether a resource is known to be gone.
-    pub(in crate::operator) fn holds(&self, uid: &str) -> bool {
+    pub(in crate::operator) fn holds(&self, uid: &Uid) -> bool {
         self.lock().contains_key(uid)
     }
 
@@ -93,21 +93,21 @@ impl Departed {
     }
 
     /// Nothing is left to do for this one. Answers whether it was a departed one.
-    pub(in crate::operator) fn let_go(&self, uid: &str) -> bool {
+    pub(in crate::operator) fn let_go(&self, uid: &Uid) -> bool {
         self.lock().get_mut(uid).map(|departure| *departure = Departure::Over).is_some()
     }
 
     /// Whether its set is not cleaned up yet.
-    pub(in crate::operator) fn is_open(&self, uid: &str) -> bool {
+    pub(in crate::operator) fn is_open(&self, uid: &Uid) -> bool {
         matches!(self.lock().get(uid), Some(Departure::Open(_)))
     }
 
     /// The cleanup is over, or it is not gone: it is only not watched any more.
-    pub(in crate::operator) fn forget(&self, uid: &str) {
+    pub(in crate::operator) fn forget(&self, uid: &Uid) {
         self.lock().remove(uid);
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<String, Departure>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<Uid, Departure>> {
         // A panic while the lock was held leaves nothing half done that matters.
         self.resources.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -133,11 +133,12 @@ mod tests {
     fn nothing_is_kept_of_what_is_over() {
         let (noticed, mut told) = mpsc::unbounded();
         let departed = Departed::new(noticed);
+        let gone = &Uid::from("gone");
         departed.take(resource("gone"), true);
-        assert!(departed.holds("gone") && departed.open().len() == 1);
-        assert!(departed.let_go("gone") && departed.holds("gone"), "the pass of the cleanup still ends");
-        departed.forget("gone");
-        assert!(!departed.let_go("gone") && departed.lock().is_empty());
+        assert!(departed.holds(gone) && departed.open().len() == 1);
+        assert!(departed.let_go(gone) && departed.holds(gone), "the pass of the cleanup still ends");
+        departed.forget(gone);
+        assert!(!departed.let_go(gone) && departed.lock().is_empty());
         assert!(matches!(told.try_recv(), Ok(Noticed::Gone(_))));
     }
 

@@ -10,6 +10,7 @@ use serde_json::json;
 
 use super::pass::Pass;
 use crate::api::{FIELD_MANAGER, FINALIZER, JsonWebKeySet};
+use crate::lifecycle::Uid;
 use crate::operator::{context::Context, error::PassError, kubernetes::call, watch::metadata};
 
 /// Adds the finalizer.
@@ -33,7 +34,7 @@ pub(super) async fn remove(pass: &mut Pass<'_>) -> Result<(), PassError> {
 
 /// Removes the finalizer of a resource outside of a pass.
 pub(super) async fn release(resource: &JsonWebKeySet, cx: &Context) -> Result<Option<Arc<JsonWebKeySet>>, PassError> {
-    if cx.departed.let_go(&resource.uid().unwrap_or_default()) {
+    if cx.departed.let_go(&Uid::of(resource)) {
         return Ok(None);
     }
     let finalizers: Vec<_> = resource.finalizers().iter().filter(|finalizer| *finalizer != FINALIZER).cloned().collect();
@@ -47,8 +48,8 @@ pub(super) async fn release(resource: &JsonWebKeySet, cx: &Context) -> Result<Op
 /// Writes the list if the resource is still the one that was read: the patch carries its UID and version.
 async fn write(resource: &JsonWebKeySet, finalizers: &[String], cx: &Context) -> Result<Arc<JsonWebKeySet>, PassError> {
     let api = Api::<JsonWebKeySet>::namespaced(cx.client.clone(), &resource.namespace().unwrap_or_default());
-    let uid = resource.uid().unwrap_or_default();
-    let patch = json!({ "metadata": { "uid": uid, "resourceVersion": resource.resource_version(), "finalizers": finalizers } });
+    let uid = Uid::of(resource);
+    let patch = json!({ "metadata": { "uid": uid.as_str(), "resourceVersion": resource.resource_version(), "finalizers": finalizers } });
     let parameters = PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PatchParams::default() };
     let mut written =
         call("write the finalizer of the resource", api.patch(&resource.name_any(), &parameters, &Patch::Merge(patch))).await?;

@@ -4,7 +4,6 @@ use std::{sync::Arc, time::Duration};
 
 use futures::future::{self, Either};
 use jiff::Timestamp;
-use kube::ResourceExt as _;
 
 use super::current;
 use crate::operator::{
@@ -20,7 +19,7 @@ use crate::operator::{
 use crate::{
     api::JsonWebKeySet,
     hydra,
-    lifecycle::{Desired, Notice, Observed, Outcome, spec::limits::late_answers},
+    lifecycle::{Desired, Notice, Observed, Outcome, Uid, spec::limits::late_answers},
 };
 
 /// What failed, for the log of the operator, which has the words of servers.
@@ -119,7 +118,7 @@ impl Pass<'_> {
     /// # Errors
     /// [`PassError::Overtake`].
     pub(super) async fn wait_for_generation(&mut self) -> Result<(), PassError> {
-        let uid = self.resource.uid().unwrap_or_default();
+        let uid = Uid::of(self.resource.as_ref());
         if self.preparation.is_none() {
             self.preparation = self.cx.preparations.try_take(&admission::to_prepare(&self.asking));
         }
@@ -165,7 +164,7 @@ impl Pass<'_> {
         seen.private_written_at = writes.private_written.map(|instant| to_timestamp(instant, now));
         seen.answered_since = to_timestamp(writes.unanswered.unwrap_or(self.cx.started), now);
         // Another process may have worked on it before: this one's predecessor, or another shard's.
-        let uid = self.resource.uid().unwrap_or_default();
+        let uid = Uid::of(self.resource.as_ref());
         let ours_since = match self.cx.memory.joined(&uid) {
             Some(joined) => Some(joined),
             None if self.cx.predecessor_was_done || self.cx.memory.is_new_here(&uid) => None,

@@ -35,7 +35,7 @@ use crate::operator::{
 };
 use crate::{
     api::{JsonWebKeySet, Reason},
-    lifecycle::{self, Failure, Notice, Observed, Outcome, SpecRefusal, Wanted},
+    lifecycle::{self, Failure, Notice, Observed, Outcome, SpecRefusal, Uid, Wanted},
 };
 
 /// When to look again at a resource that somebody else wrote meanwhile, or of which not everything is known yet.
@@ -50,7 +50,7 @@ const SOON: Duration = Duration::from_secs(1);
 /// Runs one reconcile: what needs no pass, then the pass if it may begin. If it has to wait for its turn, another reconcile comes when it has
 /// it. Panics are contained: one resource must not stop the others.
 pub(in crate::operator) async fn reconcile(guard: Arc<Watched>, cx: Arc<Context>) -> Result<Action, std::convert::Infallible> {
-    let uid = guard.meta().uid.clone().unwrap_or_default();
+    let uid = Uid::of(guard.as_ref());
     let _alone = cx.locks.lock(&uid).await;
     let has_waited = cx.waiting.take(&uid);
     if cx.departed.holds(&uid) || !cx.leadership.may_write() {
@@ -83,7 +83,7 @@ pub(in crate::operator) async fn reconcile(guard: Arc<Watched>, cx: Arc<Context>
 /// What needs no turn: edited targets, and all targets while the admin API does not answer. Answers when nothing else is to be done, as for a
 /// resource that waits for its turn already.
 async fn ahead(guard: &Watched, cx: &Context) -> Option<Action> {
-    if cx.waiting.holds(guard.meta().uid.as_deref().unwrap_or_default()) {
+    if cx.waiting.holds(&Uid::of(guard)) {
         return Some(repairs::while_waiting(guard, cx).await);
     }
     let repaired = repairs::repair(guard, cx).await;
@@ -95,7 +95,7 @@ async fn ahead(guard: &Watched, cx: &Context) -> Option<Action> {
 
 /// Works on a resource whose turn it is.
 async fn work(guard: &Watched, admitted: Option<Admission>, cx: &Context) -> Action {
-    let uid = guard.meta().uid.clone().unwrap_or_default();
+    let uid = Uid::of(guard);
     if let Some(waited) = cx.memory.take_waiting(&uid) {
         cx.metrics.waited_in_queue(waited);
     }
@@ -121,10 +121,10 @@ async fn work(guard: &Watched, admitted: Option<Admission>, cx: &Context) -> Act
 async fn reconcile_guarded(guard: &Watched, admitted: Option<Admission>, cx: &Context) -> Result<Action, PassError> {
     // One that cannot be read is looked at by all: it may own a set, and each has to know of it.
     if guard.0.is_ok() && !cx.is_ours(guard.labels()) {
-        cx.memory.leave(&guard.meta().uid.clone().unwrap_or_default());
+        cx.memory.leave(&Uid::of(guard));
         return Ok(Action::await_change());
     }
-    cx.memory.join(&guard.meta().uid.clone().unwrap_or_default());
+    cx.memory.join(&Uid::of(guard));
     if !cx.readiness.is_set() {
         // Without the AdminApis and the targets nothing can be concluded.
         return Ok(Action::requeue(OVERTAKEN));
@@ -176,7 +176,7 @@ async fn look_and_act(
 ) -> Result<Action, PassError> {
     let desired = &work.desired;
     let wishes = begin(&resource, cx);
-    cx.memory.note_waiting_for_key(&resource.uid().unwrap_or_default(), false);
+    cx.memory.note_waiting_for_key(&Uid::of(resource.as_ref()), false);
     let mut pass = Pass::new(work, resource, (admission, asking), cx);
     let (seen, outcome) = pass.converge(desired).await;
     if pass.was_overtaken {
@@ -194,13 +194,13 @@ async fn look_and_act(
     let is_settled = !matches!(outcome, Outcome::Failed(_)) && !seen.everything().is_some_and(Observed::has_failures);
     let after = next_look(work, &pass, &seen, is_settled);
     let rest = Rest { until: Instant::now() + after, is_settled };
-    cx.memory.comes_to_rest(&pass.resource.uid().unwrap_or_default(), wishes, rest);
+    cx.memory.comes_to_rest(&Uid::of(pass.resource.as_ref()), wishes, rest);
     Ok(Action::requeue(after))
 }
 
 /// How long nothing has to be done after a pass.
 fn next_look(work: &Work, pass: &Pass<'_>, seen: &Seen, is_settled: bool) -> Duration {
-    let uid = pass.resource.uid().unwrap_or_default();
+    let uid = Uid::of(pass.resource.as_ref());
     if is_settled {
         pass.cx.memory.reset_pause(&uid);
         let wake = seen.everything().and_then(|seen| lifecycle::wake(&work.desired, seen, pass.now()));
@@ -253,7 +253,7 @@ async fn refuse(
         return Err(error);
     }
     let resync = surroundings.admin_api().and_then(Result::ok).map(|admin_api| connections::resync(&admin_api.spec));
-    let after = if local.has_failures() { cx.memory.pause(&resource.uid().unwrap_or_default()) } else { resync.unwrap_or(UNREADABLE) };
+    let after = if local.has_failures() { cx.memory.pause(&Uid::of(resource.as_ref())) } else { resync.unwrap_or(UNREADABLE) };
     Ok(rest(&resource, wishes, after, cx))
 }
 
@@ -275,13 +275,13 @@ async fn wait_for_admin_api(
         return Err(error);
     }
     let now = Timestamp::now();
-    let pause = cx.memory.pause(&resource.uid().unwrap_or_default()).max(Duration::from_secs(30));
+    let pause = cx.memory.pause(&Uid::of(resource.as_ref())).max(Duration::from_secs(30));
     Ok(rest(&resource, wishes, until_next_look(next_step(&resource, now), pause, now), cx))
 }
 
 /// A look at all targets begins: it answers every edit before. Answers what [`rest`] needs.
 fn begin(resource: &JsonWebKeySet, cx: &Context) -> u64 {
-    let uid = resource.uid().unwrap_or_default();
+    let uid = Uid::of(resource);
     cx.memory.edits(&uid, |edits| edits.close(Instant::now()));
     cx.memory.begins(&uid)
 }
@@ -289,6 +289,6 @@ fn begin(resource: &JsonWebKeySet, cx: &Context) -> u64 {
 /// Nothing is to be done for so long, unless something happens. Edits of targets are put back ever later meanwhile.
 fn rest(resource: &JsonWebKeySet, wishes: u64, after: Duration, cx: &Context) -> Action {
     let rest = Rest { until: Instant::now() + after, is_settled: false };
-    cx.memory.comes_to_rest(&resource.uid().unwrap_or_default(), wishes, rest);
+    cx.memory.comes_to_rest(&Uid::of(resource), wishes, rest);
     Action::requeue(after)
 }

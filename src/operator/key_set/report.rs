@@ -16,7 +16,7 @@ use crate::operator::{context::Context, error::PassError, kubernetes::call, repe
 use crate::{
     api::{FIELD_MANAGER, JsonWebKeySet, JsonWebKeySetStatus, Reason},
     escape::escaped,
-    lifecycle::{self, Desired, Notice, Outcome, Sight, Transition},
+    lifecycle::{self, Desired, Notice, Outcome, Sight, Transition, Uid},
 };
 
 /// How long the note of an event may be, in bytes.
@@ -44,13 +44,13 @@ pub(in crate::operator) async fn write_if_different(
     failed: Option<&Failed>,
     cx: &Context,
 ) -> Result<Option<Arc<JsonWebKeySet>>, PassError> {
-    if resource.status.as_ref() == Some(status) || cx.departed.holds(&resource.uid().unwrap_or_default()) {
+    if resource.status.as_ref() == Some(status) || cx.departed.holds(&Uid::of(resource)) {
         tell_what_goes_on(resource, status, failed, cx);
         return Ok(None);
     }
     let api = Api::<JsonWebKeySet>::namespaced(cx.client.clone(), &resource.namespace().unwrap_or_default());
-    let uid = resource.uid().unwrap_or_default();
-    let patch = status_patch::<JsonWebKeySet>(&resource.name_any(), Some(&uid), status);
+    let uid = Uid::of(resource);
+    let patch = status_patch::<JsonWebKeySet>(&resource.name_any(), &uid, status);
     let parameters = PatchParams::apply(FIELD_MANAGER).force();
     let mut written =
         call("write the status of the resource", api.patch_status(&resource.name_any(), &parameters, &Patch::Apply(patch))).await?;
@@ -98,7 +98,7 @@ pub(in crate::operator) async fn tell_transition(
 
 /// Logs now and then that a resource is still in trouble.
 fn tell_what_goes_on(resource: &JsonWebKeySet, status: &JsonWebKeySetStatus, failed: Option<&Failed>, cx: &Context) {
-    let uid = resource.uid().unwrap_or_default();
+    let uid = Uid::of(resource);
     let Some(trouble) = lifecycle::trouble(&status.conditions) else { return cx.memory.is_well(&uid) };
     if let Some(times) = cx.memory.goes_wrong(&uid, Wrong::Pass) {
         let (operation, kid, error) = parts(failed);
@@ -112,11 +112,11 @@ fn parts(failed: Option<&Failed>) -> (Option<&str>, Option<&str>, Option<&str>) 
 }
 
 /// What a server-side apply of a status sends. With the UID a resource that was deleted and made again is refused by the server.
-pub(in crate::operator) fn status_patch<K: Resource<DynamicType = ()>>(name: &str, uid: Option<&str>, status: &impl Serialize) -> Value {
+pub(in crate::operator) fn status_patch<K: Resource<DynamicType = ()>>(name: &str, uid: &Uid, status: &impl Serialize) -> Value {
     json!({
         "apiVersion": K::api_version(&()),
         "kind": K::kind(&()),
-        "metadata": { "name": name, "uid": uid },
+        "metadata": { "name": name, "uid": uid.as_str() },
         "status": status,
     })
 }

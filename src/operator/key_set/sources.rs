@@ -11,7 +11,7 @@ use crate::operator::{context::Context, error::PassError, kubernetes::call_secre
 use crate::{
     api::{IMPORT_LABEL, Import},
     jwk::Jwk,
-    lifecycle::{self, Desired, SecretContent, Source, SourceKey, SourceState},
+    lifecycle::{self, Desired, SecretContent, Source, SourceKey, SourceState, Uid},
 };
 
 /// What is where the entries import their keys from, by entry name.
@@ -32,7 +32,7 @@ fn imports(desired: &Desired) -> impl Iterator<Item = (&str, &Import)> {
 
 /// The state of a source: as it is remembered while the Secret is of the same version, else as it is read.
 async fn look(desired: &Desired, name: &str, import: &Import, pass: &Pass<'_>) -> SourceState {
-    let uid = pass.resource.uid().unwrap_or_default();
+    let uid = Uid::of(pass.resource.as_ref());
     let version = match watched_version(desired, import, pass.cx) {
         Some(version) => version,
         None => match labelled_version(desired, import, pass).await {
@@ -105,7 +105,7 @@ fn unreadable(error: &PassError, pass: &Pass<'_>) -> SourceState {
         Some(code) => format!("the operator cannot read it (Kubernetes answered {code})"),
         None => "the operator cannot read it now".to_owned(),
     };
-    if let Some(times) = pass.cx.memory.goes_wrong(&pass.resource.uid().unwrap_or_default(), Wrong::Source) {
+    if let Some(times) = pass.cx.memory.goes_wrong(&Uid::of(pass.resource.as_ref()), Wrong::Source) {
         tracing::warn!(%error, times, "a Secret to import from cannot be read");
     }
     SourceState::Missing { why }

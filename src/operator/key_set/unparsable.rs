@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 
 use jiff::Timestamp;
 use kube::{
-    Api, Resource as _, ResourceExt as _,
+    Api, Resource as _,
     api::{ApiResource, DynamicObject, Patch, PatchParams},
     core::{DeserializeGuard, error_boundary::InvalidObject},
     runtime::{controller::Action, watcher},
@@ -22,7 +22,7 @@ use crate::operator::{
 };
 use crate::{
     api::{AdminApiRef, FIELD_MANAGER, JsonWebKeySet, JsonWebKeySetSpec, JsonWebKeySetStatus, Mode},
-    lifecycle,
+    lifecycle::{self, Uid},
 };
 
 /// How often an unparsable resource is looked at again: only a change can fix it, which wakes it.
@@ -37,7 +37,7 @@ pub(in crate::operator) async fn tell(invalid: &InvalidObject, cx: &Context) -> 
         return Ok(Action::await_change());
     };
     metadata::keep_own(&mut object.metadata);
-    cx.memory.remember_claim(&object.metadata.uid.clone().unwrap_or_default(), claim_of(&object));
+    cx.memory.remember_claim(&Uid::of(&object), claim_of(&object));
     // Whatever else the status holds stays as it is, readable or not: an apply drops what it leaves out.
     let mut status = object.data.get("status").cloned().filter(Value::is_object).unwrap_or_else(|| json!({}));
     let before = status.clone();
@@ -50,7 +50,7 @@ pub(in crate::operator) async fn tell(invalid: &InvalidObject, cx: &Context) -> 
     status["conditions"] = json!(told.conditions);
     status["observedGeneration"] = json!(generation);
     if status != before {
-        let patch = report::status_patch::<JsonWebKeySet>(name, object.metadata.uid.as_deref(), &status);
+        let patch = report::status_patch::<JsonWebKeySet>(name, &Uid::of(&object), &status);
         let parameters = PatchParams::apply(FIELD_MANAGER).force();
         call("write the status of a resource that cannot be parsed", api.patch_status(name, &parameters, &Patch::Apply(patch))).await?;
         if let Some(transition) = lifecycle::transition(&previous.conditions, &told.conditions) {
@@ -65,7 +65,7 @@ pub(in crate::operator) fn keep_last(seen: &merged::Seen<Watched>, cx: &Context)
     if let merged::Seen::Event(watcher::Event::Apply(unreadable @ DeserializeGuard(Err(_)))) = seen
         && let Some(before) = admission::latest(unreadable, cx)
         && let Ok(before) = &before.0
-        && let uid = before.uid().unwrap_or_default()
+        && let uid = Uid::of(before)
         && cx.memory.latest(&uid).is_none()
     {
         cx.memory.remember(&uid, Arc::new(before.clone()));
@@ -74,7 +74,7 @@ pub(in crate::operator) fn keep_last(seen: &merged::Seen<Watched>, cx: &Context)
 
 /// What an unparsable resource claims; `None` if it was not looked at yet.
 pub(in crate::operator) fn claim(invalid: &InvalidObject, cx: &Context) -> Option<Arc<JsonWebKeySet>> {
-    cx.memory.claim(invalid.metadata.uid.as_deref().unwrap_or_default())
+    cx.memory.claim(&Uid::in_metadata(&invalid.metadata))
 }
 
 /// Whether there is an unparsable resource that was not looked at yet.

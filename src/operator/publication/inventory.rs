@@ -39,7 +39,7 @@ pub(in crate::operator) async fn read<K: TargetObject>(kind: TargetKind, namespa
 
 fn remember<K: TargetObject>(kind: TargetKind, object: K, cx: &Context) {
     let id = TargetId { kind, namespace: object.namespace().unwrap_or_default(), name: object.name_any() };
-    let owner = metadata::controller_uid(object.meta()).map(str::to_owned);
+    let owner = metadata::controller_uid(object.meta());
     let held = target_object::held(object);
     if let Some(owner) = owner {
         cx.memory.remember_target(&owner, &id, Some(held));

@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use crate::lifecycle::{Document, HeldTarget, TargetContent};
+use crate::lifecycle::{Document, HeldTarget, TargetContent, Uid};
 
 /// What [`HeldTarget`] is, in lists: each node of a map has room for eleven, and a target has one or two of everything. Of thousands of sets at
 /// rest this is the difference of more than a kilobyte each.
 pub(in crate::operator) struct KeptTarget {
-    uid: Box<str>,
+    uid: Uid,
     resource_version: Box<str>,
     is_immutable: bool,
     data: Box<[(String, Document)]>,
@@ -18,8 +18,8 @@ pub(in crate::operator) struct KeptTarget {
 
 impl KeptTarget {
     /// Whether it is this version of this object.
-    pub(in crate::operator) fn is(&self, uid: &str, resource_version: &str) -> bool {
-        &*self.uid == uid && &*self.resource_version == resource_version
+    pub(in crate::operator) fn is(&self, uid: &Uid, resource_version: &str) -> bool {
+        self.uid == *uid && &*self.resource_version == resource_version
     }
 }
 
@@ -27,7 +27,7 @@ impl From<HeldTarget> for KeptTarget {
     fn from(held: HeldTarget) -> Self {
         let TargetContent { data, secret_type, labels, annotations } = held.content;
         Self {
-            uid: held.uid.into(),
+            uid: held.uid,
             resource_version: held.resource_version.into(),
             is_immutable: held.is_immutable,
             data: data.into_iter().collect(),
@@ -47,7 +47,7 @@ impl From<&KeptTarget> for HeldTarget {
             labels: map(&kept.labels),
             annotations: map(&kept.annotations),
         };
-        Self { uid: kept.uid.to_string(), resource_version: kept.resource_version.to_string(), is_immutable: kept.is_immutable, content }
+        Self { uid: kept.uid.clone(), resource_version: kept.resource_version.to_string(), is_immutable: kept.is_immutable, content }
     }
 }
 
@@ -67,9 +67,9 @@ mod tests {
             labels: names("label"),
             annotations: names("annotation"),
         };
-        let held = HeldTarget { uid: "uid".to_owned(), resource_version: "7".to_owned(), is_immutable: true, content };
+        let held = HeldTarget { uid: "uid".into(), resource_version: "7".to_owned(), is_immutable: true, content };
         let kept = KeptTarget::from(held.clone());
-        assert!(kept.is("uid", "7") && !kept.is("uid", "8") && !kept.is("other", "7"));
+        assert!(kept.is(&"uid".into(), "7") && !kept.is(&"uid".into(), "8") && !kept.is(&"other".into(), "7"));
         assert_eq!(HeldTarget::from(&kept), held);
     }
 }

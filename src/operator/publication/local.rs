@@ -14,7 +14,7 @@ use crate::operator::{
 };
 use crate::{
     api::{FINALIZER, JsonWebKeySet},
-    lifecycle::{self, Local, LocalStep, Pace, Progress, Record, TargetId, Wanted, spec::claim},
+    lifecycle::{self, Local, LocalStep, Pace, Progress, Record, TargetId, Uid, Wanted, spec::claim},
 };
 
 /// What is known without the admin API. A target that could not be read is left out, and the first such failure is answered.
@@ -30,7 +30,7 @@ pub(in crate::operator) async fn look(resource: &JsonWebKeySet, wanted: &Wanted,
         }
     }
     if failure.is_none() {
-        cx.memory.note_looked(&resource.uid().unwrap_or_default());
+        cx.memory.note_looked(&Uid::of(resource));
     }
     (local, failure)
 }

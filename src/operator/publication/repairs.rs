@@ -9,13 +9,13 @@ use super::{local, targets};
 use crate::operator::{context::Context, watch::stores::Watched};
 use crate::{
     api::JsonWebKeySet,
-    lifecycle::{self, Repair, TargetId, TargetState, TargetStep},
+    lifecycle::{self, Repair, TargetId, TargetState, TargetStep, Uid},
 };
 
 /// Puts targets back if nothing else happened since the resource came to rest; `None` if a pass is needed. Whatever else needs one ends the rest.
 pub(in crate::operator) async fn repair(watched: &Watched, cx: &Context) -> Option<Action> {
     let resource = watched.0.as_ref().ok()?;
-    let uid = resource.meta().uid.as_deref().unwrap_or_default();
+    let uid = &Uid::of(resource);
     let now = Instant::now();
     let rest = cx.memory.rest(uid).filter(|rest| now < rest.until)?;
     if resource.meta().deletion_timestamp.is_some() || !cx.is_ours(resource.labels()) {
@@ -43,18 +43,18 @@ pub(in crate::operator) async fn repair(watched: &Watched, cx: &Context) -> Opti
 /// Keeps the targets of a resource that waits for its turn up to date while its admin API does not answer, each edit a little later. Answers
 /// when to look at the next one.
 pub(in crate::operator) async fn while_waiting(watched: &Watched, cx: &Context) -> Action {
-    let uid = watched.meta().uid.clone().unwrap_or_default();
-    let due = cx.memory.edits(&uid, |edits| edits.take(Instant::now())).unwrap_or_default();
+    let uid = &Uid::of(watched);
+    let due = cx.memory.edits(uid, |edits| edits.take(Instant::now())).unwrap_or_default();
     if !due.is_empty() {
         local::while_unanswered(watched, cx).await;
     }
-    let next = cx.memory.edits(&uid, |edits| edits.next()).flatten();
+    let next = cx.memory.edits(uid, |edits| edits.next()).flatten();
     next.map_or_else(Action::await_change, |next| Action::requeue(next.saturating_duration_since(Instant::now())))
 }
 
 /// Puts one target back. Answers whether no pass is needed for it.
 async fn put_back(resource: &JsonWebKeySet, id: &TargetId, cx: &Context) -> bool {
-    let uid = resource.meta().uid.as_deref().unwrap_or_default();
+    let uid = &Uid::of(resource);
     let kept = cx.memory.target(uid, id);
     if kept.as_ref().is_some_and(|kept| targets::is_unchanged(id, kept, cx)) {
         // The watch showed our own write before its answer was remembered, or the edit was undone by a pass.

@@ -10,7 +10,7 @@ use super::target_object::{TargetObject, held, metadata_of, read, written_by_us}
 use crate::operator::{context::Context, error::PassError, key_set::current};
 use crate::{
     api::JsonWebKeySet,
-    lifecycle::{HeldTarget, TargetContent, TargetId, TargetState},
+    lifecycle::{HeldTarget, TargetContent, TargetId, TargetState, Uid},
 };
 
 /// The name under which a new object is tried out: its own is taken until the old one is gone.
@@ -29,7 +29,7 @@ pub(super) async fn replace<K: TargetObject>(
     before: &HeldTarget,
     cx: &Context,
 ) -> Result<TargetState, PassError> {
-    let owner = resource.metadata.uid.as_deref().unwrap_or_default();
+    let owner = Uid::of(resource);
     let metadata = metadata_of(resource, id, content);
     let mut trial = K::compose(ObjectMeta { name: Some(TRIED_OUT_AS.to_owned()), ..metadata.clone() }, content);
     let asked = PostParams { dry_run: true, ..written_by_us() };
@@ -48,7 +48,7 @@ pub(super) async fn replace<K: TargetObject>(
     new.wipe();
     let answer = match replaced {
         Exchange::Done(object) => Ok(TargetState::Held(held(object))),
-        Exchange::Changed => read::<K>(id, owner, cx).await.and_then(|found| match found {
+        Exchange::Changed => read::<K>(id, &owner, cx).await.and_then(|found| match found {
             TargetState::Held(held) if held.uid == before.uid && held.resource_version != before.resource_version => {
                 Ok(TargetState::Held(held))
             }
@@ -78,10 +78,11 @@ enum Exchange<K> {
 
 async fn exchange<K: TargetObject>(api: &Api<K>, id: &TargetId, old: &K, new: &K, before: &HeldTarget) -> Exchange<K> {
     let version = &old.meta().resource_version;
-    if old.meta().uid.as_ref() != Some(&before.uid) || version.as_ref() != Some(&before.resource_version) {
+    if !before.uid.is_in(old.meta()) || version.as_ref() != Some(&before.resource_version) {
         return Exchange::Changed;
     }
-    let preconditions = Preconditions { uid: Some(before.uid.clone()), resource_version: Some(before.resource_version.clone()) };
+    let preconditions =
+        Preconditions { uid: Some(before.uid.as_str().to_owned()), resource_version: Some(before.resource_version.clone()) };
     let parameters = DeleteParams { preconditions: Some(preconditions), ..DeleteParams::default() };
     match K::call("remove a target that cannot be changed", api.delete(&id.name, &parameters)).await {
         Ok(_) => {}

@@ -20,7 +20,7 @@ use crate::operator::{
 };
 use crate::{
     api::{FIELD_MANAGER, JsonWebKeySet},
-    lifecycle::{Document, HeldTarget, TargetContent, TargetId, TargetState},
+    lifecycle::{Document, HeldTarget, TargetContent, TargetId, TargetState, Uid},
 };
 
 /// A kind that can be a target.
@@ -100,7 +100,7 @@ impl TargetObject for Secret {
 }
 
 /// The target as it is, read in any case: its metadata before its content, and the content only if `owner` controls it.
-pub(super) async fn read<K: TargetObject>(id: &TargetId, owner: &str, cx: &Context) -> Result<TargetState, PassError> {
+pub(super) async fn read<K: TargetObject>(id: &TargetId, owner: &Uid, cx: &Context) -> Result<TargetState, PassError> {
     let api = Api::<K>::namespaced(cx.client.clone(), &id.namespace);
     let Some(mut metadata) = K::call("read the metadata of a target", api.get_metadata_opt(&id.name)).await? else {
         return Ok(TargetState::Absent);
@@ -144,7 +144,7 @@ pub(super) fn held<K: TargetObject>(mut object: K) -> HeldTarget {
     object.wipe();
     metadata::keep_identity(object.meta_mut());
     let resource_version = object.resource_version().unwrap_or_default();
-    HeldTarget { uid: object.uid().unwrap_or_default(), resource_version, is_immutable, content }
+    HeldTarget { uid: Uid::of(&object), resource_version, is_immutable, content }
 }
 
 /// The resource as the controller of what it owns, which waits for that to be gone.

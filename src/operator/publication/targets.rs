@@ -24,7 +24,7 @@ use crate::operator::{
 };
 use crate::{
     api::{FIELD_MANAGER, JsonWebKeySet, Reason, TargetKind},
-    lifecycle::{Failure, HeldTarget, TargetContent, TargetFailure, TargetId, TargetState, TargetStep},
+    lifecycle::{Failure, HeldTarget, TargetContent, TargetFailure, TargetId, TargetState, TargetStep, Uid},
 };
 
 /// What is where the target should be.
@@ -51,13 +51,13 @@ pub(in crate::operator) fn is_unchanged(id: &TargetId, remembered: &HeldTarget, 
 
 /// Whether this version of this object is the one that is held.
 fn is_this(metadata: &ObjectMeta, held: &HeldTarget) -> bool {
-    metadata.uid.as_deref() == Some(&held.uid) && metadata.resource_version.as_deref() == Some(&held.resource_version)
+    held.uid.is_in(metadata) && metadata.resource_version.as_deref() == Some(&held.resource_version)
 }
 
 /// The targets that exist: those that are remembered; at the first look those that are watched, since a process may have died between writing
 /// a target and noting it.
 pub(in crate::operator) fn owned(resource: &JsonWebKeySet, cx: &Context) -> Vec<TargetId> {
-    let uid = resource.uid().unwrap_or_default();
+    let uid = Uid::of(resource);
     cx.memory.targets(&uid).unwrap_or_else(|| {
         let owner = Controller::of(&uid);
         let config_maps = watched(&cx.config_map_index.all(&owner, &cx.stores.config_maps), TargetKind::ConfigMap, &uid);
@@ -65,14 +65,14 @@ pub(in crate::operator) fn owned(resource: &JsonWebKeySet, cx: &Context) -> Vec<
     })
 }
 
-fn watched<K: TargetObject>(found: &[Arc<PartialObjectMeta<K>>], kind: TargetKind, owner: &str) -> Vec<TargetId> {
+fn watched<K: TargetObject>(found: &[Arc<PartialObjectMeta<K>>], kind: TargetKind, owner: &Uid) -> Vec<TargetId> {
     let owned = found.iter().filter(|object| metadata::is_controlled_by(&object.metadata, owner));
     owned.map(|object| TargetId { kind, namespace: object.namespace().unwrap_or_default(), name: object.name_any() }).collect()
 }
 
 /// What is where the target should be, read in any case and not remembered.
 pub(in crate::operator) async fn look(resource: &JsonWebKeySet, id: &TargetId, cx: &Context) -> Result<TargetState, PassError> {
-    let owner = resource.uid().unwrap_or_default();
+    let owner = Uid::of(resource);
     match id.kind {
         TargetKind::ConfigMap => read::<ConfigMap>(id, &owner, cx).await,
         TargetKind::Secret => read::<Secret>(id, &owner, cx).await,
@@ -85,7 +85,7 @@ pub(in crate::operator) fn remember(resource: &JsonWebKeySet, id: &TargetId, sta
         TargetState::Held(held) => Some(held.clone()),
         TargetState::Absent | TargetState::Foreign | TargetState::Failed { .. } => None,
     };
-    cx.memory.remember_target(&resource.uid().unwrap_or_default(), id, held);
+    cx.memory.remember_target(&Uid::of(resource), id, held);
 }
 
 /// Carries out one step and answers what is there now. A refusal is an answer too: it must not keep other targets from being written.
@@ -129,7 +129,7 @@ pub(in crate::operator) async fn try_write(
 }
 
 fn settle(resource: &JsonWebKeySet, id: &TargetId, state: Result<TargetState, PassError>, cx: &Context) -> TargetState {
-    let uid = resource.uid().unwrap_or_default();
+    let uid = Uid::of(resource);
     let state = match state {
         Ok(state) => state,
         Err(error) => {
@@ -158,7 +158,7 @@ async fn observe_kind<K: TargetObject>(
 where
     PartialObjectMeta<K>: reflector::Lookup<DynamicType = ()>,
 {
-    let owner = resource.uid().unwrap_or_default();
+    let owner = Uid::of(resource);
     let watched = store.get(&ObjectRef::new(&id.name).within(&id.namespace));
     let remembered = cx.memory.target(&owner, id);
     let state = match (watched, remembered) {
@@ -184,7 +184,7 @@ async fn write_kind<K: TargetObject>(
     cx: &Context,
 ) -> Result<TargetState, PassError> {
     let api = Api::<K>::namespaced(cx.client.clone(), &id.namespace);
-    let owner = resource.uid().unwrap_or_default();
+    let owner = Uid::of(resource);
     let Some(before) = replaces else {
         // A POST and never an apply: an apply without force would merge into an object of somebody else.
         let object = K::compose(metadata_of(resource, id, content), content);
@@ -206,10 +206,10 @@ async fn write_kind<K: TargetObject>(
     }
 }
 
-async fn remove_kind<K: TargetObject>(id: &TargetId, uid: &str, cx: &Context) -> Result<TargetState, PassError> {
+async fn remove_kind<K: TargetObject>(id: &TargetId, uid: &Uid, cx: &Context) -> Result<TargetState, PassError> {
     let api = Api::<K>::namespaced(cx.client.clone(), &id.namespace);
     let parameters = DeleteParams {
-        preconditions: Some(Preconditions { uid: Some(uid.to_owned()), resource_version: None }),
+        preconditions: Some(Preconditions { uid: Some(uid.as_str().to_owned()), resource_version: None }),
         ..DeleteParams::default()
     };
     match K::call("remove a target", api.delete(&id.name, &parameters)).await {
@@ -234,7 +234,7 @@ fn replacement<K: TargetObject>(before: &HeldTarget, wanted: &TargetContent) -> 
     let mut annotations = as_values(&wanted.annotations);
     annotations.extend(removed(before.content.stale_annotations(wanted).map(str::to_owned).collect()));
     json!({
-        "metadata": { "uid": before.uid, "resourceVersion": before.resource_version, "labels": labels, "annotations": annotations },
+        "metadata": { "uid": before.uid.as_str(), "resourceVersion": before.resource_version, "labels": labels, "annotations": annotations },
         "data": data,
         "binaryData": null,
     })

@@ -19,7 +19,7 @@ pub(super) async fn without_keys(
 ) -> Result<Option<(HeldTarget, TargetContent)>, PassError> {
     let api = Api::<Secret>::namespaced(cx.client.clone(), &id.namespace);
     let Some(mut secret) = call_secret("read a target", api.get_opt(&id.name)).await? else { return Ok(None) };
-    let is_same = secret.uid().as_deref() == Some(&held.uid) && secret.resource_version().as_deref() == Some(&held.resource_version);
+    let is_same = held.uid.is_in(&secret.metadata) && secret.resource_version().as_deref() == Some(&held.resource_version);
     let documents = secret.data.iter().flatten();
     let left = documents.filter_map(|(key, bytes)| Some((key.clone(), lifecycle::without_keys(&bytes.0, kids)?)));
     let data: BTreeMap<_, _> = left.collect();

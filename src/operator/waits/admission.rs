@@ -7,7 +7,7 @@ use futures::{
     future::{self, Either},
 };
 use jiff::Timestamp;
-use kube::{Resource as _, ResourceExt as _, runtime::reflector::ObjectRef};
+use kube::{ResourceExt as _, runtime::reflector::ObjectRef};
 
 use super::{
     turns::{Admission, Asking},
@@ -16,7 +16,7 @@ use super::{
 use crate::operator::{contained::contained, context::Context, watch::stores::Watched};
 use crate::{
     api::JsonWebKeySet,
-    lifecycle::{self, spec::claim},
+    lifecycle::{self, Uid, spec::claim},
 };
 
 /// How many passes may be in the middle of getting a key from one admin API. Few keys are generated at a time, and a pass that waits for one holds
@@ -25,7 +25,7 @@ const PREPARATIONS: usize = 32;
 
 /// Has a resource wait for its turn, if it has to: then it is reconciled again when the wait is over.
 pub(in crate::operator) fn wait(guard: &Arc<Watched>, cx: &Arc<Context>) -> Option<Admitted> {
-    let uid = guard.meta().uid.clone().unwrap_or_default();
+    let uid = Uid::of(guard.as_ref());
     if cx.waiting.holds(&uid) {
         return None;
     }
@@ -46,7 +46,7 @@ pub(in crate::operator) fn wait(guard: &Arc<Watched>, cx: &Arc<Context>) -> Opti
 /// A resource that becomes more urgent while it waits asks anew; any other change leaves it in its place.
 async fn admit(resource: Arc<Watched>, cx: Arc<Context>) -> Option<Admission> {
     let (resource, cx) = (resource.as_ref(), cx.as_ref());
-    let waiting = cx.changes.of(&resource.meta().uid.clone().unwrap_or_default());
+    let waiting = cx.changes.of(&Uid::of(resource));
     let look = || of(latest(resource, cx)?.0.as_ref().ok()?, cx);
     let mut asking = look()?;
     'asked: loop {
@@ -75,7 +75,7 @@ async fn take(asking: &Asking, needs_key: bool, cx: &Context) -> Option<Admissio
 
 /// Whether a pass would do little more than have a key generated: that of a fresh set, or one that was given up since too many wait for theirs.
 fn needs_key(resource: &JsonWebKeySet, cx: &Context) -> bool {
-    lifecycle::is_fresh_and_generates(resource) || cx.memory.waits_for_key(&resource.uid().unwrap_or_default())
+    lifecycle::is_fresh_and_generates(resource) || cx.memory.waits_for_key(&Uid::of(resource))
 }
 
 /// What is asked for to get a place among those that get a key.

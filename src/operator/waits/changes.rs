@@ -7,35 +7,37 @@ use std::{
 
 use tokio::sync::Notify;
 
+use crate::lifecycle::Uid;
+
 /// Those who wait, by the UID of the resource that they work on. There is one for each at most.
 #[derive(Default)]
 pub(in crate::operator) struct Changes {
-    waiting: Mutex<HashMap<String, Arc<Notify>>>,
+    waiting: Mutex<HashMap<Uid, Arc<Notify>>>,
 }
 
 /// Somebody who waits, until it is dropped.
 pub(in crate::operator) struct Waiting<'changes> {
     changes: &'changes Changes,
-    uid: String,
+    uid: Uid,
     notify: Arc<Notify>,
 }
 
 impl Changes {
     /// Begins to listen for changes of a resource.
-    pub(in crate::operator) fn of(&self, uid: &str) -> Waiting<'_> {
+    pub(in crate::operator) fn of(&self, uid: &Uid) -> Waiting<'_> {
         let notify = Arc::new(Notify::new());
-        self.lock().insert(uid.to_owned(), notify.clone());
-        Waiting { changes: self, uid: uid.to_owned(), notify }
+        self.lock().insert(uid.clone(), notify.clone());
+        Waiting { changes: self, uid: uid.clone(), notify }
     }
 
     /// The resource was changed.
-    pub(in crate::operator) fn note(&self, uid: &str) {
+    pub(in crate::operator) fn note(&self, uid: &Uid) {
         if let Some(notify) = self.lock().get(uid) {
             notify.notify_one();
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<String, Arc<Notify>>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<Uid, Arc<Notify>>> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -65,13 +67,13 @@ mod tests {
     #[test]
     fn a_change_is_seen_once_also_if_it_came_before_the_wait() {
         let changes = Changes::default();
-        changes.note("a");
-        let waiting = changes.of("a");
+        changes.note(&"a".into());
+        let waiting = changes.of(&"a".into());
         assert!(waiting.changed().now_or_never().is_none(), "older than the wait");
-        changes.note("b");
+        changes.note(&"b".into());
         assert!(waiting.changed().now_or_never().is_none(), "another resource");
-        changes.note("a");
-        changes.note("a");
+        changes.note(&"a".into());
+        changes.note(&"a".into());
         assert!(waiting.changed().now_or_never().is_some());
         assert!(waiting.changed().now_or_never().is_none());
         drop(waiting);

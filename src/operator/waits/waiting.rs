@@ -12,11 +12,12 @@ use futures::channel::mpsc;
 use kube::runtime::reflector::ObjectRef;
 
 use super::turns::Admission;
+use crate::lifecycle::Uid;
 use crate::operator::{contained::Panicked, watch::stores::Watched};
 
 /// Who waits, by the UID of the resource, and who may begin.
 pub(in crate::operator) struct Waiting {
-    entries: Mutex<HashMap<String, Entry>>,
+    entries: Mutex<HashMap<Uid, Entry>>,
     admitted: mpsc::UnboundedSender<ObjectRef<Watched>>,
 }
 
@@ -36,35 +37,35 @@ impl Waiting {
     }
 
     /// The admission of a resource that has waited long enough, for the one who asks.
-    pub(in crate::operator) fn take(&self, uid: &str) -> Option<Admitted> {
+    pub(in crate::operator) fn take(&self, uid: &Uid) -> Option<Admitted> {
         let mut entries = self.lock();
         match entries.remove(uid)? {
             Entry::MayBegin(admitted) => Some(admitted),
             Entry::Waits => {
-                entries.insert(uid.to_owned(), Entry::Waits);
+                entries.insert(uid.clone(), Entry::Waits);
                 None
             }
         }
     }
 
     /// The resource is gone: what was granted to it goes to the next.
-    pub(in crate::operator) fn forget(&self, uid: &str) {
+    pub(in crate::operator) fn forget(&self, uid: &Uid) {
         let gone = self.lock().remove(uid);
         drop(gone);
     }
 
     /// Whether the resource waits already, or may begin.
-    pub(in crate::operator) fn holds(&self, uid: &str) -> bool {
+    pub(in crate::operator) fn holds(&self, uid: &Uid) -> bool {
         self.lock().contains_key(uid)
     }
 
     /// The resource waits from now on.
-    pub(in crate::operator) fn begin(&self, uid: &str) {
-        self.lock().insert(uid.to_owned(), Entry::Waits);
+    pub(in crate::operator) fn begin(&self, uid: &Uid) {
+        self.lock().insert(uid.clone(), Entry::Waits);
     }
 
     /// The wait is over: the resource is reconciled again, unless it is gone.
-    pub(in crate::operator) fn end(&self, uid: &str, resource: ObjectRef<Watched>, admitted: Admitted) {
+    pub(in crate::operator) fn end(&self, uid: &Uid, resource: ObjectRef<Watched>, admitted: Admitted) {
         let mut entries = self.lock();
         let Some(entry) = entries.get_mut(uid) else {
             // A turn that ends is given to the next, who is noted here.
@@ -76,7 +77,7 @@ impl Waiting {
         let _ = self.admitted.unbounded_send(resource);
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<String, Entry>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<Uid, Entry>> {
         self.entries.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -98,32 +99,32 @@ mod tests {
     #[tokio::test]
     async fn who_has_waited_is_named_once_and_may_begin_once() {
         let (admitted, mut named) = mpsc::unbounded();
-        let waiting = Waiting::new(admitted);
-        assert!(waiting.take("uid").is_none(), "nobody waits");
-        waiting.begin("uid");
-        assert!(waiting.holds("uid") && waiting.take("uid").is_none() && waiting.holds("uid"), "it goes on waiting");
-        waiting.end("uid", resource(), Ok(None));
+        let (waiting, uid) = (Waiting::new(admitted), &Uid::from("uid"));
+        assert!(waiting.take(uid).is_none(), "nobody waits");
+        waiting.begin(uid);
+        assert!(waiting.holds(uid) && waiting.take(uid).is_none() && waiting.holds(uid), "it goes on waiting");
+        waiting.end(uid, resource(), Ok(None));
         assert_eq!(named.next().now_or_never().flatten(), Some(resource()));
-        assert!(waiting.take("uid").is_some() && waiting.take("uid").is_none());
+        assert!(waiting.take(uid).is_some() && waiting.take(uid).is_none());
         assert!(waiting.lock().is_empty(), "nothing is kept of what is over");
     }
 
     #[tokio::test]
     async fn what_is_granted_to_one_that_is_gone_goes_to_the_next() {
         let (admitted, mut named) = mpsc::unbounded();
-        let (waiting, turns) = (Waiting::new(admitted), Turns::default());
+        let (waiting, turns, uid) = (Waiting::new(admitted), Turns::default(), &Uid::from("uid"));
         let asking = Asking { admin_api: "api".to_owned(), limit: 1, namespace: "shop".to_owned(), urgency: Urgency::Change };
         let grant = || turns.try_take(&asking).map(|turn| Ok(Some(Admission { turn, preparation: None })));
         for is_late in [false, true] {
-            waiting.begin("uid");
+            waiting.begin(uid);
             let granted = grant().expect("a free turn");
             if is_late {
-                waiting.forget("uid");
-                waiting.end("uid", resource(), granted);
+                waiting.forget(uid);
+                waiting.end(uid, resource(), granted);
             } else {
-                waiting.end("uid", resource(), granted);
+                waiting.end(uid, resource(), granted);
                 assert!(grant().is_none() && named.next().now_or_never().is_some(), "it is held until it is used");
-                waiting.forget("uid");
+                waiting.forget(uid);
             }
             assert!(turns.try_take(&asking).is_some(), "late: {is_late}");
         }

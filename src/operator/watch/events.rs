@@ -19,7 +19,7 @@ use super::{filter, merged, metadata, stores::Watched, triggers};
 use crate::operator::{admin_api, context::Context, key_set::unparsable};
 use crate::{
     api::{ADMIN_API_LABEL, AdminApi, FIELD_MANAGER, IMPORT_LABEL, MANAGED_BY_LABEL, TargetKind},
-    lifecycle::spec::claim,
+    lifecycle::{Uid, spec::claim},
 };
 
 /// The objects with the operator's own label.
@@ -47,7 +47,7 @@ pub(super) fn sets(
     filter::changed(noted, matters).inspect_ok(move |resource| {
         // What is gone gets no reconcile.
         if waiting.stores.sets.get(&ObjectRef::from_obj(resource)).is_some_and(|found| found.uid() == resource.uid()) {
-            let uid = resource.uid().unwrap_or_default();
+            let uid = Uid::of(resource);
             waiting.memory.note_waiting(&uid);
             waiting.changes.note(&uid);
         }
@@ -125,10 +125,10 @@ fn note_set(event: &Event<Watched>, cx: &Context) {
     let (resource, is_gone) = match event {
         Event::Apply(resource) => (resource, false),
         Event::Delete(resource) => (resource, true),
-        Event::InitDone => return cx.stores.sets.state().iter().for_each(|set| cx.memory.see(&set.uid().unwrap_or_default())),
+        Event::InitDone => return cx.stores.sets.state().iter().for_each(|set| cx.memory.see(&Uid::of(set.as_ref()))),
         Event::Init | Event::InitApply(_) => return,
     };
-    let uid = resource.uid().unwrap_or_default();
+    let uid = Uid::of(resource);
     if is_gone {
         // What has to be cleaned up after is forgotten after that.
         if !cx.departed.holds(&uid) {

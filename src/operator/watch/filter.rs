@@ -11,6 +11,8 @@ use kube::{
     },
 };
 
+use crate::lifecycle::Uid;
+
 /// The objects whose `property` is not what it was, and those that are gone. kube's own filter keeps what is gone for hours.
 pub(super) fn changed<K: Resource>(
     events: impl Stream<Item = watcher::Result<Event<K>>>,
@@ -22,19 +24,18 @@ pub(super) fn changed<K: Resource>(
 
 /// The property of each object, by UID.
 #[derive(Default)]
-struct Seen(HashMap<Box<str>, Option<u64>>);
+struct Seen(HashMap<Uid, Option<u64>>);
 
 impl Seen {
     fn take<K: Resource>(&mut self, event: Event<K>, property: &impl Predicate<K>) -> Option<K> {
         match event {
             Event::Apply(object) | Event::InitApply(object) => {
-                let uid = object.meta().uid.clone().unwrap_or_default().into_boxed_str();
                 let found = property.hash_property(&object);
-                let before = self.0.insert(uid, found);
+                let before = self.0.insert(Uid::of(&object), found);
                 (before.is_none_or(|before| before != found || found.is_none())).then_some(object)
             }
             Event::Delete(object) => {
-                self.0.remove(object.meta().uid.as_deref().unwrap_or_default());
+                self.0.remove(&Uid::of(&object));
                 Some(object)
             }
             // Whatever was listed before is listed again.

@@ -16,7 +16,7 @@ use kube::{
 };
 
 use super::{metadata, stores::Watched};
-use crate::api::JsonWebKeySet;
+use crate::{api::JsonWebKeySet, lifecycle::Uid};
 
 /// Which objects of a store match a term.
 ///
@@ -122,13 +122,13 @@ where
 {
     /// An index of targets of one kind.
     pub(in crate::operator) fn of_targets() -> Self {
-        Self::new(|target| metadata::controller_uid(&target.metadata).map(Controller::of).into_iter().collect())
+        Self::new(|target| metadata::controller_uid(&target.metadata).as_ref().map(Controller::of).into_iter().collect())
     }
 }
 
 impl Controller {
     /// That of the resource with this UID, and of few others: whoever looks compares the UID itself too.
-    pub(in crate::operator) fn of(uid: &str) -> Self {
+    pub(in crate::operator) fn of(uid: &Uid) -> Self {
         let mut hasher = DefaultHasher::new();
         uid.hash(&mut hasher);
         Self(hasher.finish())
@@ -279,7 +279,7 @@ mod tests {
             index.note(&event, &maps);
             writer.apply_watcher_event(&event);
         };
-        let found = |uid: &str| index.all(&Controller::of(uid), &maps).len();
+        let found = |uid: &str| index.all(&Controller::of(&uid.into()), &maps).len();
         [Event::Init, Event::InitApply(target("one")), Event::InitDone].into_iter().for_each(&mut apply);
         assert_eq!((found("one"), found("two")), (1, 0));
         apply(Event::Apply(target("two")));

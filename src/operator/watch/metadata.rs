@@ -6,7 +6,7 @@
 use kube::core::ObjectMeta;
 use zeroize::Zeroize as _;
 
-use crate::api::LAST_APPLIED_ANNOTATION;
+use crate::{api::LAST_APPLIED_ANNOTATION, lifecycle::Uid};
 
 /// Keeps what an object is recognised by: its name, its version, who controls it. For Secrets and ConfigMaps.
 pub(in crate::operator) fn keep_identity(metadata: &mut ObjectMeta) {
@@ -36,12 +36,16 @@ pub(in crate::operator) fn keep_own(metadata: &mut ObjectMeta) {
 }
 
 /// Whether the controller of an object is the resource with this UID. The name alone proves nothing: a resource may be deleted and made again.
-pub(in crate::operator) fn is_controlled_by(metadata: &ObjectMeta, owner_uid: &str) -> bool {
-    !owner_uid.is_empty() && controller_uid(metadata) == Some(owner_uid)
+pub(in crate::operator) fn is_controlled_by(metadata: &ObjectMeta, owner: &Uid) -> bool {
+    !owner.is_empty() && controller(metadata) == Some(owner.as_str())
 }
 
 /// The UID of the controller of an object.
-pub(in crate::operator) fn controller_uid(metadata: &ObjectMeta) -> Option<&str> {
+pub(in crate::operator) fn controller_uid(metadata: &ObjectMeta) -> Option<Uid> {
+    controller(metadata).map(Uid::from)
+}
+
+fn controller(metadata: &ObjectMeta) -> Option<&str> {
     metadata.owner_references.iter().flatten().find(|owner| owner.controller == Some(true)).map(|owner| owner.uid.as_str())
 }
 
@@ -75,7 +79,7 @@ mod tests {
         keep_identity(&mut kept);
         assert!(!format!("{kept:?}").contains(KEY), "{kept:?}");
         assert_eq!((kept.name.as_deref(), kept.resource_version.as_deref()), (Some("jwks"), Some("7")));
-        assert_eq!(controller_uid(&kept), Some("1-2-3"));
+        assert_eq!(controller_uid(&kept), Some("1-2-3".into()));
     }
 
     #[test]

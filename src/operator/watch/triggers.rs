@@ -18,7 +18,7 @@ use super::{index::SetTerm, metadata};
 use crate::operator::{admin_api::credentials, context::Context, key_set::claims};
 use crate::{
     api::{AdminApi, CaRefKind, JsonWebKeySet, TargetKind},
-    lifecycle::{TargetId, spec::claim},
+    lifecycle::{TargetId, Uid, spec::claim},
 };
 
 /// Events of targets that tell something new: not the echo of our own writes. Each is noted as an edit of the target.
@@ -34,12 +34,9 @@ where
     let is_new = move |event: &watcher::Event<PartialObjectMeta<K>>| match event {
         watcher::Event::Apply(object) | watcher::Event::InitApply(object) => {
             let metadata = &object.metadata;
-            let owner = metadata::controller_uid(metadata).unwrap_or_default();
-            !cx.memory.knows_target(
-                owner,
-                metadata.uid.as_deref().unwrap_or_default(),
-                metadata.resource_version.as_deref().unwrap_or_default(),
-            )
+            let version = metadata.resource_version.as_deref().unwrap_or_default();
+            let is_known = |owner| cx.memory.knows_target(&owner, &Uid::in_metadata(metadata), version);
+            !metadata::controller_uid(metadata).is_some_and(is_known)
         }
         watcher::Event::Delete(_) | watcher::Event::Init | watcher::Event::InitDone => true,
     };
@@ -47,15 +44,16 @@ where
         let Some(owner) = metadata::controller_uid(&object.metadata) else { return };
         let (namespace, name) = (object.namespace().unwrap_or_default(), object.name_any());
         // The owner may be gone: then its targets go too.
-        noting.memory.edits(owner, |edits| edits.note(TargetId { kind, namespace, name }));
+        noting.memory.edits(&owner, |edits| edits.note(TargetId { kind, namespace, name }));
     })
 }
 
 /// A pass is needed over these: what happened concerns more than their targets.
 fn disturbed(sets: Vec<Arc<DeserializeGuard<JsonWebKeySet>>>, cx: &Context) -> Vec<ObjectRef<DeserializeGuard<JsonWebKeySet>>> {
     let woken = sets.into_iter().map(|set| {
-        cx.memory.disturb(&set.uid().unwrap_or_default());
-        cx.changes.note(&set.uid().unwrap_or_default());
+        let uid = Uid::of(set.as_ref());
+        cx.memory.disturb(&uid);
+        cx.changes.note(&uid);
         ObjectRef::from_obj(set.as_ref())
     });
     woken.collect()

@@ -292,8 +292,7 @@ fn judge_set(set: &str, happened: &[Happened]) -> Result<(), String> {
                     may_be_private: false,
                 };
                 oracle.check_target(look, &Store::default(), &[], &live, *at)?;
-                objects
-                    .insert(id.clone(), HeldTarget { uid: String::new(), resource_version: String::new(), is_immutable: false, content });
+                objects.insert(id.clone(), HeldTarget { uid: "".into(), resource_version: String::new(), is_immutable: false, content });
                 oracle.note_published(&live, &objects, None);
             }
             What::StatusLost => oracle.forget_unremembered(&live, &objects),

@@ -126,7 +126,7 @@ impl World {
 
     fn write_target(&mut self, id: &TargetId, content: &TargetContent, replaces: Option<&HeldTarget>) -> TargetState {
         self.version += 1;
-        let uid = replaces.map_or_else(|| format!("target-{}", self.version), |held| held.uid.clone());
+        let uid = replaces.map_or_else(|| format!("target-{}", self.version).as_str().into(), |held| held.uid.clone());
         let held = HeldTarget { uid, resource_version: self.version.to_string(), is_immutable: false, content: as_read(content) };
         if self.foreign_objects.contains(id) {
             return TargetState::Foreign;
