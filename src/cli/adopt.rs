@@ -51,7 +51,7 @@ pub(super) async fn print(options: AdoptOptions) -> anyhow::Result<()> {
     let answer = client.get_json_web_key_set(&options.set).await.with_context(|| format!("cannot read set {}", options.set))?;
     let Some(live) = answer.value else { bail!("there is no set {} at {}", options.set, options.admin_url) };
     let (namespace, name) = place(&options);
-    let adoption = lifecycle::adoption(&options.set, &live, &namespace, &name, options.admin_api.as_deref());
+    let adoption = lifecycle::adoption(&options.set.as_str().into(), &live, &namespace, &name, options.admin_api.as_deref());
     print!("{}", yaml(&adoption)?);
     Ok(())
 }

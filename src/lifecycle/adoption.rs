@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
     kid::{self, Slot},
+    set_id::SetId,
     validate,
 };
 use crate::api::{
@@ -30,7 +31,7 @@ pub struct Adoption {
 ///
 /// Keys that the operator once generated for this set become `generate` entries, keys without a private half `public` entries. Other private
 /// keys are known to the admin API only: they stay, and sign, as unmanaged keys.
-pub fn adoption(set: &str, live: &JwkSet, namespace: &str, name: &str, admin_api: Option<&str>) -> Adoption {
+pub fn adoption(set: &SetId, live: &JwkSet, namespace: &str, name: &str, admin_api: Option<&str>) -> Adoption {
     let mut remarks = Vec::new();
     let mut entries: Vec<KeySource> = generated(set, live).into_values().map(|(_, entry)| entry).collect();
     let mut names: BTreeSet<String> = entries.iter().map(|entry| entry.name.clone()).collect();
@@ -63,7 +64,8 @@ pub fn adoption(set: &str, live: &JwkSet, namespace: &str, name: &str, admin_api
         name,
         JsonWebKeySetSpec {
             admin_api_ref: admin_api.map(|name| AdminApiRef { name: name.to_owned() }),
-            set: (set != format!("{namespace}.{name}")).then(|| set.to_owned()),
+            // In its own case, which is in the kids.
+            set: (set.as_str() != format!("{namespace}.{name}")).then(|| set.to_string()),
             signer: signer(set, live, &entries),
             keys: entries,
             unmanaged_keys: Some(UnmanagedKeys::Keep),
@@ -76,7 +78,7 @@ pub fn adoption(set: &str, live: &JwkSet, namespace: &str, name: &str, admin_api
 }
 
 /// The entries that generated the private keys of the set, each with the newest of its slots.
-fn generated(set: &str, live: &JwkSet) -> BTreeMap<String, (Slot, KeySource)> {
+fn generated(set: &SetId, live: &JwkSet) -> BTreeMap<String, (Slot, KeySource)> {
     let mut entries: BTreeMap<String, (Slot, KeySource)> = BTreeMap::new();
     for key in live.keys.iter().filter(|key| key.is_private()) {
         let Some((name, slot)) = key.kid().and_then(|kid| kid::parse_generated(set, kid)) else { continue };
@@ -95,7 +97,7 @@ fn algorithm(name: &str) -> Option<Algorithm> {
 }
 
 /// The entry whose key signs now, if there are several that could.
-fn signer(set: &str, live: &JwkSet, entries: &[KeySource]) -> Option<String> {
+fn signer(set: &SetId, live: &JwkSet, entries: &[KeySource]) -> Option<String> {
     let can_sign = || entries.iter().filter(|entry| entry.generate.is_some());
     if can_sign().count() < 2 {
         return None;
@@ -105,7 +107,7 @@ fn signer(set: &str, live: &JwkSet, entries: &[KeySource]) -> Option<String> {
 }
 
 /// A `public` entry, if this key can be one.
-fn public_entry(set: &str, namespace: &str, key: &Jwk, names: &BTreeSet<String>) -> Option<KeySource> {
+fn public_entry(set: &SetId, namespace: &str, key: &Jwk, names: &BTreeSet<String>) -> Option<KeySource> {
     if !kid::is_writable(key.kid()?) {
         return None;
     }
@@ -113,10 +115,10 @@ fn public_entry(set: &str, namespace: &str, key: &Jwk, names: &BTreeSet<String>)
     let public: PublicKey = serde_json::from_value(public).ok()?;
     let entry = KeySource { name: entry_name(key.kid()?, names), public: Some(public), ..KeySource::default() };
     let mut resource =
-        JsonWebKeySet::new("adopted", JsonWebKeySetSpec { set: Some(set.to_owned()), keys: vec![entry.clone()], ..Default::default() });
+        JsonWebKeySet::new("adopted", JsonWebKeySetSpec { set: Some(set.to_string()), keys: vec![entry.clone()], ..Default::default() });
     resource.metadata.namespace = Some(namespace.to_owned());
     let namespaces = Namespaces { all: Some(true), ..Namespaces::default() };
-    let rule = AccessRule { namespaces, sets: vec![set.to_owned()], ..AccessRule::default() };
+    let rule = AccessRule { namespaces, sets: vec![set.to_string()], ..AccessRule::default() };
     validate(&resource, &AdminApiSpec { access: vec![rule], ..AdminApiSpec::default() }, None).is_ok().then_some(entry)
 }
 

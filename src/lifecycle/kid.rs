@@ -7,6 +7,8 @@ use std::fmt;
 
 use jiff::{SignedDuration, Timestamp, civil::DateTime, tz::TimeZone};
 
+use super::set_id::SetId;
+
 const FORMAT: &str = "%Y%m%dT%H%M%SZ";
 
 /// When a generated key was meant to start, to the second: the last part of its kid, written `YYYYMMDDTHHMMSSZ`.
@@ -48,19 +50,15 @@ impl fmt::Debug for Slot {
     }
 }
 
-/// The id of the set in which keys of `set` wait until they are announced and sign. No spec can name it: `~` is no character of a set id.
-pub fn staged_set(set: &str) -> String {
-    format!("{set}~next")
-}
-
 /// The kid of the key of entry `name` at `slot`.
-pub fn generated(set: &str, name: &str, slot: Slot) -> String {
+pub fn generated(set: &SetId, name: &str, slot: Slot) -> String {
     format!("{set}.{name}.{slot}")
 }
 
-/// The entry name and slot of a kid that was generated for this set; `None` for every other kid.
-pub fn parse_generated<'kid>(set: &str, kid: &'kid str) -> Option<(&'kid str, Slot)> {
-    let (name, slot) = kid.strip_prefix(set)?.strip_prefix('.')?.rsplit_once('.')?;
+/// The entry name and slot of a kid that was generated for this set; `None` for every other kid. The case of letters counts: verifiers tell
+/// kids by it (RFC 7517 section 4.5).
+pub fn parse_generated<'kid>(set: &SetId, kid: &'kid str) -> Option<(&'kid str, Slot)> {
+    let (name, slot) = kid.strip_prefix(set.as_str())?.strip_prefix('.')?.rsplit_once('.')?;
     let is_entry_name = !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-');
     if is_entry_name { Some((name, Slot::parse(slot)?)) } else { None }
 }
@@ -79,16 +77,18 @@ mod tests {
     #[test]
     fn a_generated_kid_is_read_back() {
         let slot = Slot::at("2026-11-23T20:42:07.9Z".parse().expect("a timestamp"));
-        let kid = generated("shop.payments", "signing", slot);
+        let set = SetId::from("shop.payments");
+        let kid = generated(&set, "signing", slot);
         assert_eq!(kid, "shop.payments.signing.20261123T204207Z");
-        assert_eq!(parse_generated("shop.payments", &kid), Some(("signing", slot)));
+        assert_eq!(parse_generated(&set, &kid), Some(("signing", slot)));
+        assert_eq!(parse_generated(&"Shop.payments".into(), &kid), None, "case counts");
     }
 
     #[test]
     fn a_kid_of_another_set_is_not_ours() {
         // `shop` with an entry `payments.signing` cannot exist: entry names have no dot.
-        assert_eq!(parse_generated("shop", "shop.payments.signing.20261123T204207Z"), None);
-        assert_eq!(parse_generated("shop.payments", "shop.paymentsX.signing.20261123T204207Z"), None);
+        assert_eq!(parse_generated(&"shop".into(), "shop.payments.signing.20261123T204207Z"), None);
+        assert_eq!(parse_generated(&"shop.payments".into(), "shop.paymentsX.signing.20261123T204207Z"), None);
     }
 
     #[test]

@@ -29,7 +29,7 @@ pub struct Observed {
     /// Whether a private key was written since the order of the live set was read: on MySQL, which counts whole seconds, it may not stand in
     /// front.
     pub order_is_unread: bool,
-    /// The keys that wait outside of the live set, in the set [`staged_set`](super::staged_set); `None` while they are not known: before they
+    /// The keys that wait outside of the live set, in the set [`SetId::staged`](super::SetId::staged); `None` while they are not known: before they
     /// were read, unless the record says that there are none.
     pub staged: Option<JwkSet>,
     /// When `staged` was read, if nothing was written to it since.

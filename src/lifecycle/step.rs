@@ -94,7 +94,7 @@ pub enum Step {
 pub enum Place {
     /// In the set of the spec, where the first private key signs.
     Live,
-    /// In the set [`staged_set`](super::staged_set), where nobody looks.
+    /// In the set [`SetId::staged`](super::SetId::staged), where nobody looks.
     Staged,
 }
 

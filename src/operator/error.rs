@@ -6,7 +6,7 @@ use super::api_status;
 use crate::{
     api::Reason,
     hydra,
-    lifecycle::{Failure, TargetId},
+    lifecycle::{Failure, SetId, TargetId},
 };
 
 /// Why a pass stopped.
@@ -19,7 +19,7 @@ pub(super) enum PassError {
     #[error(
         "the admin API reports that kid {kid} exists in set {set}, but does not return it: look for a key whose kid differs only in case"
     )]
-    CreateHiddenKey { set: String, kid: String },
+    CreateHiddenKey { set: SetId, kid: String },
     /// A read or write of the resource itself.
     #[error("cannot {action}: {source}")]
     CallKubernetes {
@@ -50,7 +50,7 @@ pub(super) enum PassError {
     #[error(
         "the same step for set {set} is due again and again: find out who else writes to the set; if nobody does, please report this with the operator's log"
     )]
-    ReachFixedPoint { set: String },
+    ReachFixedPoint { set: SetId },
     /// Making a symmetric key.
     #[error("a symmetric key cannot be made: the random source of the machine failed")]
     MakeSymmetricKey,

@@ -5,7 +5,7 @@
 use kube::{Resource, ResourceExt as _};
 use tracing::{Span, field};
 
-use crate::trace_context;
+use crate::{lifecycle::SetId, trace_context};
 
 /// The span of the work on a JsonWebKeySet. [`is_about`] adds the set, once it is known.
 pub(super) fn of_json_web_key_set(resource: &impl Resource) -> Span {
@@ -25,6 +25,6 @@ fn in_trace(span: Span) -> Span {
 }
 
 /// The work at hand is about this remote set.
-pub(super) fn is_about(set: &str) {
-    Span::current().record("set", set);
+pub(super) fn is_about(set: &SetId) {
+    Span::current().record("set", set.as_str());
 }

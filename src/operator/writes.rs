@@ -7,7 +7,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::{api::AdminApiSpec, lifecycle::spec::claim};
+use crate::{
+    api::AdminApiSpec,
+    lifecycle::{SetId, spec::claim},
+};
 
 /// How long the time of a private write is kept. The next private write waits about a second.
 const PRIVATE_WRITE_KEPT: Duration = Duration::from_secs(60);
@@ -16,17 +19,17 @@ const UNANSWERED_KEPT: Duration = Duration::from_secs(3600);
 /// How often entries that no longer matter are removed.
 const BETWEEN_SWEEPS: Duration = Duration::from_secs(60);
 
-/// Names a remote set: the server, whatever AdminApi reaches it, and the id, whose case makes no difference.
+/// Names a remote set: the server, whatever AdminApi reaches it, and the id.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct RemoteSet {
     server: String,
-    set: String,
+    set: SetId,
 }
 
 impl RemoteSet {
     /// The set of this id behind an AdminApi.
-    pub(super) fn new(api: &AdminApiSpec, set: &str) -> Self {
-        Self { server: claim::server(api), set: set.to_ascii_lowercase() }
+    pub(super) fn new(api: &AdminApiSpec, set: &SetId) -> Self {
+        Self { server: claim::server(api), set: set.clone() }
     }
 }
 
@@ -140,7 +143,7 @@ mod tests {
     use super::*;
 
     fn set(name: &str) -> RemoteSet {
-        RemoteSet { server: "https://hydra:4445".to_owned(), set: name.to_owned() }
+        RemoteSet { server: "https://hydra:4445".to_owned(), set: name.into() }
     }
 
     #[test]

@@ -3,10 +3,7 @@
 use jiff::SignedDuration;
 
 use crate::api::Algorithm;
-use crate::lifecycle::spec::{
-    access,
-    desired::{Desired, Entry, Source},
-};
+use crate::lifecycle::spec::desired::{Desired, Entry, Source};
 
 /// How long verifiers keep a set that do not read it again for an unknown kid, with the time until a changed ConfigMap reaches them.
 const VERIFIERS: [(&str, SignedDuration); 3] = [
@@ -19,7 +16,7 @@ const VERIFIERS: [(&str, SignedDuration); 3] = [
 pub(super) fn limitations(desired: &Desired) -> Vec<String> {
     let set = &desired.set;
     let mut told = Vec::new();
-    if access::is_hydras_own(set) {
+    if set.is_hydras_own() {
         if let Some(entry) = desired.entries.iter().find(|entry| entry.timing.interval.is_some()) {
             told.push(format!(
                 "key {}: after a rotation in Hydra's own set {set}, refresh token chains keep the kid of the key they began with, and id_token_hint and introspection know the newest key only: interval and retain must outlast the longest session",
@@ -45,7 +42,7 @@ pub(super) fn limitations(desired: &Desired) -> Vec<String> {
             entry.name
         ));
     }
-    if looks_like_an_issuer(set) {
+    if looks_like_an_issuer(set.as_str()) {
         told.push(format!(
             "set {set} is named like an issuer: if it holds the keys of a trust grant for JWT bearer tokens, Hydra drops the grant whenever a key is stored or removed"
         ));

@@ -14,6 +14,7 @@ use crate::{
         findings::{Severity, Trouble},
         rank::Rank,
         record::Record,
+        set_id::SetId,
     },
 };
 
@@ -234,7 +235,7 @@ fn write(id: &TargetId, content: TargetContent, replaces: Option<&HeldTarget>) -
 }
 
 /// A target for private keys that the AdminApi does not grant. What was written before is removed like any that is not asked for.
-fn withheld(id: &TargetId, set: &str) -> Trouble {
+fn withheld(id: &TargetId, set: &SetId) -> Trouble {
     trouble(
         Reason::PrivateExportDenied,
         Severity::Stalled,

@@ -11,7 +11,7 @@ use super::document::{self, Document, in_hexadecimal};
 use super::{target_id::TargetId, wanted::Target};
 use crate::api::{FIELD_MANAGER, LAST_APPLIED_ANNOTATION, MANAGED_BY_LABEL, MANAGED_METADATA_ANNOTATION, SET_ANNOTATION};
 use crate::jwk::{Jwk, PublicJwk};
-use crate::lifecycle::uid::Uid;
+use crate::lifecycle::{set_id::SetId, uid::Uid};
 
 /// What was found where a target should be.
 #[derive(Clone, Debug, PartialEq)]
@@ -219,7 +219,7 @@ fn managed_metadata(annotations: &BTreeMap<String, String>) -> impl Iterator<Ite
 }
 
 /// What a target should contain when these public halves are published, and these keys are private, the signer first.
-pub(super) fn content(target: &Target, set: &str, keys: &BTreeMap<String, PublicJwk>, private: &[&Jwk]) -> TargetContent {
+pub(super) fn content(target: &Target, set: &SetId, keys: &BTreeMap<String, PublicJwk>, private: &[&Jwk]) -> TargetContent {
     let document = match target.private {
         Some(layout) => document::private(layout, private, keys),
         None => document::public(keys),
@@ -228,7 +228,7 @@ pub(super) fn content(target: &Target, set: &str, keys: &BTreeMap<String, Public
     let mut labels = asked.labels.clone();
     labels.insert(MANAGED_BY_LABEL.to_owned(), FIELD_MANAGER.to_owned());
     let mut annotations = asked.annotations.clone();
-    annotations.insert(SET_ANNOTATION.to_owned(), set.to_owned());
+    annotations.insert(SET_ANNOTATION.to_owned(), set.to_string());
     let mut managed: Vec<&str> = asked.labels.keys().chain(asked.annotations.keys()).map(String::as_str).collect();
     managed.sort_unstable();
     managed.dedup();

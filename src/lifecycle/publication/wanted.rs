@@ -6,6 +6,7 @@ use kube::ResourceExt as _;
 
 use super::TargetId;
 use crate::api::{AdminApiSpec, JsonWebKeySet, PrivateLayout, PublishTarget, TargetContentKind, TargetKind};
+use crate::lifecycle::set_id::SetId;
 
 /// The data key of a target that names none.
 const DEFAULT_DATA_KEY: &str = "jwks.json";
@@ -14,7 +15,7 @@ const DEFAULT_DATA_KEY: &str = "jwks.json";
 #[derive(Clone, Debug)]
 pub struct Wanted {
     /// The id of the remote set.
-    pub set: String,
+    pub set: SetId,
     /// Where the keys are published.
     pub targets: Vec<Target>,
     /// The targets that shall hold private keys, which the AdminApi does not grant: they are removed.
@@ -66,12 +67,12 @@ pub struct Target {
 
 impl Wanted {
     /// What a resource asks for whose spec can be acted on, and of whose entries these have keys that verifiers can read.
-    pub(in crate::lifecycle) fn of(resource: &JsonWebKeySet, set: &str, private_keys: PrivateKeys, readable: BTreeSet<String>) -> Self {
+    pub(in crate::lifecycle) fn of(resource: &JsonWebKeySet, set: &SetId, private_keys: PrivateKeys, readable: BTreeSet<String>) -> Self {
         let mut targets = targets(resource);
         let is_withheld = |target: &mut Target| target.private.is_some() && private_keys == PrivateKeys::Denied;
         let withheld = targets.extract_if(.., is_withheld).map(|target| target.id).collect();
         Self {
-            set: set.to_owned(),
+            set: set.clone(),
             targets,
             withheld,
             revoked: resource.spec.revoke.iter().cloned().collect(),

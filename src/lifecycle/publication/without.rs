@@ -5,10 +5,13 @@ use kube::ResourceExt as _;
 use super::wanted::{Granting, PrivateKeys, Target, Wanted};
 use crate::{
     api::JsonWebKeySet,
-    lifecycle::spec::{
-        access::{self, Labels},
-        desired::validate,
-        names::{is_object_name, set_id},
+    lifecycle::{
+        set_id::SetId,
+        spec::{
+            access::{self, Labels},
+            desired::validate,
+            names::{is_object_name, set_id},
+        },
     },
 };
 
@@ -35,7 +38,7 @@ impl Wanted {
             Granting::Nothing | Granting::Unreadable => None,
         };
         // A set that keys were put into stays the one of its resource, also when the spec came to name another.
-        let set = &written.unwrap_or_else(|| set_id(resource, rules));
+        let set = &written.map_or_else(|| set_id(resource, rules), SetId::from);
         let private_keys = match granting {
             Granting::Nothing => PrivateKeys::Denied,
             Granting::Unreadable => PrivateKeys::Unknown,

@@ -5,7 +5,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{due::Due, look::Look};
 use crate::lifecycle::{
     rank::Rank,
-    spec::access,
     step::{PutCause, Step},
 };
 
@@ -46,7 +45,7 @@ pub(in crate::lifecycle) fn can_sign(look: Look<'_>, kid: &str) -> bool {
 /// Whether a live key makes Hydra fail where it signs by itself: an import that an earlier version took.
 fn is_unfit(look: Look<'_>, kid: &str) -> bool {
     let key = look.seen.live.key(kid);
-    access::is_hydras_own(&look.desired.set) && key.is_some_and(|key| key.is_private() && key.unfit_to_sign().is_some())
+    look.desired.set.is_hydras_own() && key.is_some_and(|key| key.is_private() && key.unfit_to_sign().is_some())
 }
 
 #[cfg(test)]

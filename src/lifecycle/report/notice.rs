@@ -4,6 +4,7 @@ use crate::api::Reason;
 use crate::lifecycle::{
     answer::Answer,
     publication::TargetStep,
+    set_id::SetId,
     step::{CreateCause, DeleteCause, Place, PutCause, Step},
 };
 
@@ -18,7 +19,7 @@ pub struct Notice {
 
 impl Notice {
     /// The sentence of the event.
-    pub fn sentence(&self, set: &str) -> String {
+    pub fn sentence(&self, set: &SetId) -> String {
         let kids = self.kids.join(", ");
         match self.reason {
             Reason::KeyGenerated => format!("Generated {kids} in set {set}"),

@@ -15,6 +15,7 @@ use crate::lifecycle::{
     plan::assess::{Assessment, assess},
     publication::{Local, Published, Target, TargetId, TargetState, Wanted, by_record},
     record::to_seconds,
+    set_id::SetId,
     spec::{
         refusal::SpecRefusal,
         timing::{RotateAt, asked_rotation},
@@ -55,7 +56,7 @@ pub fn refused(
 ) -> JsonWebKeySetStatus {
     let mut status = previous.clone();
     status.observed_generation = Some(generation);
-    status.set = Some(wanted.set.clone());
+    status.set = Some(wanted.set.to_string());
     // Another resource may own the set meanwhile, and stage a key.
     status.staged_key_count = None;
     list_targets(&mut status, local, &by_record(wanted, local, now).written);
@@ -92,7 +93,7 @@ pub fn unconnected(
     if is_deleting {
         status.conditions = conditions(
             &previous.conditions,
-            blocked_findings(&status.set.clone().unwrap_or_default(), failure.reason, &failure.message),
+            blocked_findings(&wanted.set, failure.reason, &failure.message),
             &[ConditionType::Published],
             generation,
             now,
@@ -149,7 +150,7 @@ pub fn status(
         return status;
     }
     status.observed_generation = Some(desired.generation);
-    status.set = Some(desired.set.clone());
+    status.set = Some(desired.set.to_string());
     let assessment = seen.map(|seen| assess(desired, seen, now));
     if let (Some(seen), Some(assessment)) = (seen, &assessment) {
         describe(&mut status, desired, seen, assessment);
@@ -361,7 +362,7 @@ fn deletion_findings(desired: &Desired, seen: Option<&Observed>, failure: Option
 }
 
 /// Why a resource cannot be deleted yet, and what to do.
-fn blocked_findings(set: &str, reason: Reason, why: &str) -> Vec<Finding> {
+fn blocked_findings(set: &SetId, reason: Reason, why: &str) -> Vec<Finding> {
     let message = format!(
         "set {set} cannot be deleted yet: {why}; to delete the resource and keep the remote set, set spec.deletionPolicy to Retain"
     );

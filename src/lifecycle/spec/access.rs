@@ -6,8 +6,8 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, LabelSelecto
 use kube::core::{Selector, SelectorExt as _};
 
 use super::pattern::SetPattern;
-pub use super::pattern::is_hydras_own;
 use crate::api::{AccessRule, AdminApiSpec, LabelOperator, Mode, NamespaceSelector, Namespaces};
+use crate::lifecycle::set_id::SetId;
 
 /// The labels of a namespace.
 pub type Labels = BTreeMap<String, String>;
@@ -24,8 +24,8 @@ pub struct Grant {
 /// What the rules let `namespace` do with `set`; `None` for nothing. Rules add up, and no rule grants nothing.
 ///
 /// `labels` are those of the namespace, `None` while they are not known: then no selector holds.
-pub fn grant(api: &AdminApiSpec, namespace: &str, labels: Option<&Labels>, set: &str) -> Option<Grant> {
-    let set = without_prefix(api, set)?;
+pub fn grant(api: &AdminApiSpec, namespace: &str, labels: Option<&Labels>, set: &SetId) -> Option<Grant> {
+    let set = &without_prefix(api, set)?;
     let rules = api.access.iter().filter(|rule| holds_for(&rule.namespaces, namespace, labels) && names(rule, namespace, set));
     rules.map(granted).reduce(|one, other| Grant {
         mode: if one.mode == Mode::Enforce { Mode::Enforce } else { other.mode },
@@ -38,10 +38,8 @@ fn granted(rule: &AccessRule) -> Grant {
 }
 
 /// The id that patterns are compared with: without the AdminApi's prefix, which every set of it carries.
-fn without_prefix<'id>(api: &AdminApiSpec, set: &'id str) -> Option<&'id str> {
-    let prefix = prefix(api);
-    let start = set.get(..prefix.len())?;
-    start.eq_ignore_ascii_case(prefix).then(|| &set[prefix.len()..])
+fn without_prefix(api: &AdminApiSpec, set: &SetId) -> Option<SetId> {
+    set.strip_prefix(prefix(api)).map(SetId::from)
 }
 
 /// What every set id of an AdminApi begins with.
@@ -49,7 +47,7 @@ pub(in crate::lifecycle) fn prefix(api: &AdminApiSpec) -> &str {
     api.set_prefix.as_deref().unwrap_or_default()
 }
 
-fn names(rule: &AccessRule, namespace: &str, set: &str) -> bool {
+fn names(rule: &AccessRule, namespace: &str, set: &SetId) -> bool {
     rule.sets.iter().any(|pattern| SetPattern::parse(pattern).covers(namespace, set))
 }
 
@@ -77,8 +75,8 @@ fn selects(selector: &NamespaceSelector, labels: &Labels) -> bool {
 }
 
 /// Whether the rules let no other namespace write `set`.
-pub fn is_exclusive(api: &AdminApiSpec, namespace: &str, set: &str) -> bool {
-    let Some(set) = without_prefix(api, set).map(SetPattern::parse) else { return true };
+pub fn is_exclusive(api: &AdminApiSpec, namespace: &str, set: &SetId) -> bool {
+    let Some(set) = without_prefix(api, set).map(|set| SetPattern::parse(set.as_str())) else { return true };
     let writers = api.access.iter().filter(|rule| granted(rule).mode == Mode::Enforce);
     let ours = Candidates::Named(vec![namespace.to_owned()]);
     !writers.into_iter().any(|rule| {
@@ -176,7 +174,7 @@ mod tests {
     }
 
     fn may(api: &AdminApiSpec, namespace: &str, set: &str) -> bool {
-        grant(api, namespace, Some(&Labels::new()), set).is_some()
+        grant(api, namespace, Some(&Labels::new()), &set.into()).is_some()
     }
 
     #[test]
@@ -197,8 +195,8 @@ mod tests {
     #[test]
     fn labels_decide_and_unknown_ones_grant_nothing() {
         let team = api(vec![rule(labelled("team", "shop"), &["{namespace}.*"])]);
-        assert!(grant(&team, "a", Some(&labels("team", "shop")), "a.x").is_some());
-        assert!(grant(&team, "a", Some(&labels("team", "bank")), "a.x").is_none());
+        assert!(grant(&team, "a", Some(&labels("team", "shop")), &"a.x".into()).is_some());
+        assert!(grant(&team, "a", Some(&labels("team", "bank")), &"a.x".into()).is_none());
         let expression = |operator, values: &[&str]| {
             let values = values.iter().map(ToString::to_string).collect();
             let selector = NamespaceSelector {
@@ -208,12 +206,12 @@ mod tests {
             api(vec![rule(Namespaces { selector: Some(selector), ..Namespaces::default() }, &["{namespace}.*"])])
         };
         let absent = expression(LabelOperator::DoesNotExist, &[]);
-        assert!(grant(&absent, "a", Some(&Labels::new()), "a.x").is_some());
-        assert!(grant(&absent, "a", None, "a.x").is_none(), "a namespace that was not seen yet");
-        assert!(grant(&expression(LabelOperator::NotIn, &["bank"]), "a", Some(&labels("team", "shop")), "a.x").is_some());
-        assert!(grant(&expression(LabelOperator::NotIn, &[]), "a", Some(&labels("team", "shop")), "a.x").is_none(), "not valid");
+        assert!(grant(&absent, "a", Some(&Labels::new()), &"a.x".into()).is_some());
+        assert!(grant(&absent, "a", None, &"a.x".into()).is_none(), "a namespace that was not seen yet");
+        assert!(grant(&expression(LabelOperator::NotIn, &["bank"]), "a", Some(&labels("team", "shop")), &"a.x".into()).is_some());
+        assert!(grant(&expression(LabelOperator::NotIn, &[]), "a", Some(&labels("team", "shop")), &"a.x".into()).is_none(), "not valid");
         let empty = Namespaces { selector: Some(NamespaceSelector::default()), ..Namespaces::default() };
-        assert!(grant(&api(vec![rule(empty, &["{namespace}.*"])]), "a", Some(&Labels::new()), "a.x").is_none());
+        assert!(grant(&api(vec![rule(empty, &["{namespace}.*"])]), "a", Some(&Labels::new()), &"a.x".into()).is_none());
     }
 
     #[test]
@@ -221,7 +219,7 @@ mod tests {
         let observe = AccessRule { mode: Some(Mode::Observe), ..rule(all(), &["shared.*"]) };
         let export = AccessRule { private_export: Some(true), ..rule(names(&["shop"]), &["shared.tokens"]) };
         let api = api(vec![observe, export]);
-        let granted = |namespace, set| grant(&api, namespace, Some(&Labels::new()), set);
+        let granted = |namespace, set: &str| grant(&api, namespace, Some(&Labels::new()), &set.into());
         assert_eq!(granted("bank", "shared.tokens"), Some(Grant { mode: Mode::Observe, private_export: false }));
         assert_eq!(granted("shop", "shared.tokens"), Some(Grant { mode: Mode::Enforce, private_export: true }));
         assert_eq!(granted("shop", "shared.other"), Some(Grant { mode: Mode::Observe, private_export: false }));
@@ -241,14 +239,22 @@ mod tests {
         let observe = AccessRule { mode: Some(Mode::Observe), ..rule(all(), &["shared.*"]) };
         let own = rule(names(&["shop", "bank"]), &["{namespace}.*"]);
         let api = api(vec![own, rule(names(&["shop"]), &["shared.x"]), rule(names(&["bank"]), &["own.*"]), observe]);
-        assert!(is_exclusive(&api, "shop", "shop.a") && is_exclusive(&api, "shop", "shared.x") && is_exclusive(&api, "bank", "own.a"));
-        assert!(!is_exclusive(&api, "bank", "shared.x") && !is_exclusive(&api, "bank", "shop.a") && !is_exclusive(&api, "shop", "OWN.a"));
+        assert!(
+            is_exclusive(&api, "shop", &"shop.a".into())
+                && is_exclusive(&api, "shop", &"shared.x".into())
+                && is_exclusive(&api, "bank", &"own.a".into())
+        );
+        assert!(
+            !is_exclusive(&api, "bank", &"shared.x".into())
+                && !is_exclusive(&api, "bank", &"shop.a".into())
+                && !is_exclusive(&api, "shop", &"OWN.a".into())
+        );
     }
 
     #[test]
     fn a_namespace_may_be_called_like_the_first_part_of_a_shared_set() {
         let api = api(vec![rule(all(), &["{namespace}.*"]), rule(names(&["shop"]), &["shared.x"])]);
-        assert!(is_exclusive(&api, "shop", "shop.a") && !is_exclusive(&api, "shop", "shared.x"));
+        assert!(is_exclusive(&api, "shop", &"shop.a".into()) && !is_exclusive(&api, "shop", &"shared.x".into()));
     }
 
     #[test]

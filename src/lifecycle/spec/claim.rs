@@ -10,6 +10,7 @@ use super::{
     refusal::SpecRefusal,
 };
 use crate::api::{AdminApiSpec, JsonWebKeySet, Mode, Reason};
+use crate::lifecycle::set_id::SetId;
 
 /// The name of the AdminApi of a resource that names none.
 const DEFAULT_ADMIN_API: &str = "default";
@@ -32,7 +33,7 @@ pub struct Claimant<'world> {
 
 impl Claimant<'_> {
     /// The id of the set.
-    pub fn set(&self) -> String {
+    pub fn set(&self) -> SetId {
         set_id(self.resource, self.api)
     }
 
@@ -84,29 +85,22 @@ pub fn age(resource: &JsonWebKeySet) -> (Option<Timestamp>, Option<&str>) {
 
 /// Whether two resources name the same set, whatever the case of the letters.
 pub fn claims_same_set(one: &Claimant<'_>, other: &Claimant<'_>) -> bool {
-    one.set().eq_ignore_ascii_case(&other.set())
+    one.set() == other.set()
 }
 
 /// Whether a resource can name this set by any AdminApi: a quick look, so that not every resource needs a thorough one.
-pub fn could_name(resource: &JsonWebKeySet, set: &str) -> bool {
+pub fn could_name(resource: &JsonWebKeySet, set: &SetId) -> bool {
     match &resource.spec.set {
-        Some(named) => named.eq_ignore_ascii_case(set),
+        Some(named) => SetId::from(named.as_str()) == *set,
         None => {
             let (namespace, name) = (resource.metadata.namespace.as_deref(), resource.metadata.name.as_deref());
-            let default = [namespace.unwrap_or_default(), ".", name.unwrap_or_default()];
-            let length = default.iter().map(|part| part.len()).sum::<usize>();
-            let Some(mut rest) = set.len().checked_sub(length).and_then(|start| set.get(start..)) else { return false };
-            default.iter().all(|part| {
-                let (head, tail) = rest.split_at_checked(part.len()).unwrap_or(("", ""));
-                rest = tail;
-                head.eq_ignore_ascii_case(part)
-            })
+            set.ends_with(&format!("{}.{}", namespace.unwrap_or_default(), name.unwrap_or_default()))
         }
     }
 }
 
 /// The refusal of a resource whose set is `owner`'s. The owner is named only inside its own namespace.
-pub fn conflict(resource: &JsonWebKeySet, set: &str, owner: &JsonWebKeySet) -> SpecRefusal {
+pub fn conflict(resource: &JsonWebKeySet, set: &SetId, owner: &JsonWebKeySet) -> SpecRefusal {
     let who = if resource.namespace() == owner.namespace() {
         format!("JsonWebKeySet {}", owner.name_any())
     } else {
@@ -153,13 +147,13 @@ mod tests {
     #[test]
     fn the_quick_look_finds_whatever_the_thorough_one_would() {
         let mut resource = resource("shop", "1", 1);
-        assert!(could_name(&resource, "SHOP.payments") && !could_name(&resource, "shop.other"));
+        assert!(could_name(&resource, &"SHOP.payments".into()) && !could_name(&resource, &"shop.other".into()));
         resource.spec.set = None;
         for set in ["shop.payments", "prod-eu:Shop.Payments"] {
-            assert!(could_name(&resource, set), "{set}");
+            assert!(could_name(&resource, &set.into()), "{set}");
         }
         for set in ["payments", "", "bank.payments", "shop:payments", "shop.payments.x"] {
-            assert!(!could_name(&resource, set), "{set}");
+            assert!(!could_name(&resource, &set.into()), "{set}");
         }
     }
 
@@ -213,7 +207,7 @@ mod tests {
     #[test]
     fn an_owner_is_named_inside_its_namespace_only() {
         let (old, near, far) = (resource("a", "1", 1), resource("a", "2", 2), resource("b", "3", 3));
-        let told = |resource| conflict(resource, "shop.Payments", &old).message;
+        let told = |resource| conflict(resource, &"shop.Payments".into(), &old).message;
         assert!(told(&near).contains("JsonWebKeySet payments"));
         assert!(!told(&far).contains("payments,") && told(&far).contains("another namespace"));
     }

@@ -20,6 +20,7 @@ use crate::jwk::{Jwk, PublicJwk, Thumbprint};
 use crate::lifecycle::{
     kid,
     publication::{PrivateKeys, Wanted},
+    set_id::SetId,
 };
 
 /// A resource that may be acted on: its set is granted and its keys can exist.
@@ -36,7 +37,7 @@ pub struct Desired {
     /// Whether the resource is being deleted.
     pub deleting: bool,
     /// The id of the remote set.
-    pub set: String,
+    pub set: SetId,
     /// The server that holds it: host, port and path prefix.
     pub server: String,
     /// The server that somebody accepts as the new one, although it holds none of the keys.
@@ -164,7 +165,7 @@ pub fn validate(resource: &JsonWebKeySet, api: &AdminApiSpec, labels: Option<&La
 }
 
 /// What the AdminApi lets the namespace of a resource do with its set.
-fn granted(resource: &JsonWebKeySet, api: &AdminApiSpec, labels: Option<&Labels>, set: &str) -> Result<Grant, SpecRefusal> {
+fn granted(resource: &JsonWebKeySet, api: &AdminApiSpec, labels: Option<&Labels>, set: &SetId) -> Result<Grant, SpecRefusal> {
     let namespace = resource.namespace().unwrap_or_default();
     let denied = |why: String| SpecRefusal::new(Reason::AccessDenied, why);
     let Some(grant) = access::grant(api, &namespace, labels, set) else {
@@ -179,7 +180,7 @@ fn granted(resource: &JsonWebKeySet, api: &AdminApiSpec, labels: Option<&Labels>
             "the AdminApi lets namespace {namespace} only observe set {set}: write mode: Observe, or ask its owner for a rule with mode Enforce"
         )));
     }
-    if !is_set_id(set) {
+    if !is_set_id(set.as_str()) {
         return Err(SpecRefusal::new(
             Reason::InvalidSpec,
             format!("the default set {set} is not a valid set id, or has more than 200 characters: write spec.set"),
@@ -188,10 +189,11 @@ fn granted(resource: &JsonWebKeySet, api: &AdminApiSpec, labels: Option<&Labels>
     Ok(grant)
 }
 
-/// A set that keys were put into is kept, also when an AdminApi of the same name and another prefix takes the place of the first.
-fn require_same_set(resource: &JsonWebKeySet, set: &str) -> Result<(), SpecRefusal> {
+/// A set that keys were put into is kept, also when an AdminApi of the same name and another prefix takes the place of the first. The case of
+/// letters counts: it is in the kids, and may be another set.
+fn require_same_set(resource: &JsonWebKeySet, set: &SetId) -> Result<(), SpecRefusal> {
     let written = resource.status.as_ref().filter(|status| status.origin.is_some()).and_then(|status| status.set.as_ref());
-    match written.filter(|written| *written != set) {
+    match written.filter(|written| written.as_str() != set.as_str()) {
         None => Ok(()),
         Some(written) => Err(SpecRefusal::new(
             Reason::SetChanged,
@@ -202,7 +204,7 @@ fn require_same_set(resource: &JsonWebKeySet, set: &str) -> Result<(), SpecRefus
     }
 }
 
-fn entry(set: &str, source: &KeySource, api: &AdminApiSpec) -> Result<Entry, SpecRefusal> {
+fn entry(set: &SetId, source: &KeySource, api: &AdminApiSpec) -> Result<Entry, SpecRefusal> {
     let name = source.name.clone();
     let timing = timing(&name, source.rotation.as_ref(), api)?;
     let source = match (&source.generate, &source.import, &source.public) {
@@ -214,12 +216,12 @@ fn entry(set: &str, source: &KeySource, api: &AdminApiSpec) -> Result<Entry, Spe
     Ok(Entry { name, source, timing })
 }
 
-fn imported(set: &str, name: &str, import: &Import) -> Result<Source, SpecRefusal> {
+fn imported(set: &SetId, name: &str, import: &Import) -> Result<Source, SpecRefusal> {
     if let Some(kid) = import.kid.as_deref().filter(|kid| kid::parse_generated(set, kid).is_some()) {
         return Err(reserved(name, kid));
     }
     require_object_name(&import.secret_ref.name)?;
-    if access::is_hydras_own(set) && import.key_use == Some(KeyUse::Enc) {
+    if set.is_hydras_own() && import.key_use == Some(KeyUse::Enc) {
         return Err(not_for_hydra(set, name));
     }
     Ok(Source::Import(import.clone()))
@@ -234,7 +236,7 @@ fn require_object_name(name: &str) -> Result<(), SpecRefusal> {
 }
 
 /// Hydra signs with the first private key whatever its use, and one symmetric key makes its /.well-known/jwks.json fail for everybody.
-fn not_for_hydra(set: &str, name: &str) -> SpecRefusal {
+fn not_for_hydra(set: &SetId, name: &str) -> SpecRefusal {
     SpecRefusal::new(
         Reason::UnsupportedAlgorithm,
         format!("key {name}: Hydra's own set {set} cannot hold a symmetric key or one for encryption: write another alg, and use: sig"),
@@ -248,15 +250,15 @@ fn reserved(name: &str, kid: &str) -> SpecRefusal {
     )
 }
 
-fn generated(set: &str, name: &str, Generate { alg, key_use }: Generate) -> Result<Source, SpecRefusal> {
+fn generated(set: &SetId, name: &str, Generate { alg, key_use }: Generate) -> Result<Source, SpecRefusal> {
     let key_use = key_use.unwrap_or_default();
-    if access::is_hydras_own(set) && (alg.is_symmetric() || key_use == KeyUse::Enc) {
+    if set.is_hydras_own() && (alg.is_symmetric() || key_use == KeyUse::Enc) {
         return Err(not_for_hydra(set, name));
     }
     Ok(Source::Generate { alg, key_use })
 }
 
-fn public(set: &str, name: &str, key: &PublicKey) -> Result<Source, SpecRefusal> {
+fn public(set: &SetId, name: &str, key: &PublicKey) -> Result<Source, SpecRefusal> {
     let kid = key.kid.clone();
     let invalid = |why: String| SpecRefusal::new(Reason::InvalidKey, format!("key {name}, kid {kid}: {why}"));
     if key.holds_private_members() {

@@ -4,15 +4,17 @@ use kube::ResourceExt as _;
 
 use super::access;
 use crate::api::{AdminApiSpec, JsonWebKeySet};
+use crate::lifecycle::set_id::SetId;
 
 /// The id of the resource's remote set: `spec.set`, else `{setPrefix}{namespace}.{name}`. Without an AdminApi it is the one in the status.
-pub fn set_id(resource: &JsonWebKeySet, api: Option<&AdminApiSpec>) -> String {
+pub fn set_id(resource: &JsonWebKeySet, api: Option<&AdminApiSpec>) -> SetId {
     let default = |prefix: &str| format!("{prefix}{}.{}", resource.namespace().unwrap_or_default(), resource.name_any());
     let told = || resource.status.as_ref().and_then(|status| status.set.clone());
-    resource.spec.set.clone().unwrap_or_else(|| match api {
+    let named = resource.spec.set.clone().unwrap_or_else(|| match api {
         Some(api) => default(access::prefix(api)),
         None => told().unwrap_or_else(|| default("")),
-    })
+    });
+    named.into()
 }
 
 /// Whether a resource can name this set, as the schema has it.

@@ -1,5 +1,7 @@
 //! Patterns of set ids, as access rules name them.
 
+use crate::lifecycle::set_id::SetId;
+
 /// What stands for the namespace of a resource.
 const NAMESPACE: &str = "{namespace}";
 
@@ -11,37 +13,37 @@ pub(super) struct SetPattern {
     parts: Vec<String>,
     /// Whether any rest may follow.
     is_open: bool,
-    literal: String,
+    /// The pattern as if it were a set id.
+    literal: SetId,
 }
 
 impl SetPattern {
     /// Reads a pattern. The API server lets only well-formed ones pass; what is none matches nothing but itself.
     pub(super) fn parse(text: &str) -> Self {
-        let literal = text.to_ascii_lowercase();
-        let (fixed, is_open) = match literal.strip_suffix('*') {
+        let lower = text.to_ascii_lowercase();
+        let (fixed, is_open) = match lower.strip_suffix('*') {
             Some(fixed) if fixed.ends_with(['.', ':']) => (fixed, true),
-            _ => (literal.as_str(), false),
+            _ => (lower.as_str(), false),
         };
-        Self { parts: parts(fixed), is_open, literal }
+        Self { parts: parts(fixed), is_open, literal: text.into() }
     }
 
     /// Whether the pattern covers `set` for a resource of `namespace`. A set of Hydra's own is covered by its full name only, whatever
     /// wildcard or namespace name would reach it.
-    pub(super) fn covers(&self, namespace: &str, set: &str) -> bool {
-        let set = set.to_ascii_lowercase();
-        if is_hydras_own(&set) {
-            return self.literal == set;
+    pub(super) fn covers(&self, namespace: &str, set: &SetId) -> bool {
+        if set.is_hydras_own() {
+            return self.literal == *set;
         }
         let wanted: String = self.parts.iter().map(|part| if part == NAMESPACE { namespace } else { part }).collect();
-        if self.is_open { set.len() > wanted.len() && set.starts_with(&wanted) } else { set == wanted }
+        set.strip_prefix(&wanted).is_some_and(|rest| if self.is_open { !rest.is_empty() } else { rest.is_empty() })
     }
 
     /// Which namespaces could reach one set by `self` and by `other`: the names that each of the two patterns asks for, `None` for any.
     /// Without an answer no set is covered by both for two different namespaces.
     pub(super) fn meets(&self, other: &Self) -> Option<(Option<String>, Option<String>)> {
-        if is_hydras_own(&self.literal) || is_hydras_own(&other.literal) {
+        if self.literal.is_hydras_own() || other.literal.is_hydras_own() {
             // A full name, and no pattern, which would cover none of them.
-            return (self.literal == other.literal && !self.literal.contains(['{', '*'])).then_some((None, None));
+            return (self.literal == other.literal && !self.literal.as_str().contains(['{', '*'])).then_some((None, None));
         }
         let (mut ours, mut theirs) = (None, None);
         let common = self.parts.len().min(other.parts.len());
@@ -80,11 +82,6 @@ fn bind(name: &mut Option<String>, segment: &str) -> Option<()> {
     Some(())
 }
 
-/// Whether Hydra keeps this set for itself and may sign with it at any time.
-pub fn is_hydras_own(set: &str) -> bool {
-    set.get(..6).is_some_and(|start| start.eq_ignore_ascii_case("hydra."))
-}
-
 /// The parts of a pattern, separators included as parts of their own.
 fn parts(pattern: &str) -> Vec<String> {
     let parts = pattern.split_inclusive(['.', ':']).flat_map(|part| match part.strip_suffix(['.', ':']) {
@@ -101,7 +98,7 @@ mod tests {
     use super::*;
 
     fn covers(pattern: &str, namespace: &str, set: &str) -> bool {
-        SetPattern::parse(pattern).covers(namespace, set)
+        SetPattern::parse(pattern).covers(namespace, &set.into())
     }
 
     #[test]
@@ -160,7 +157,7 @@ mod tests {
         #[test]
         fn two_patterns_meet_where_some_set_is_covered_by_both(one in pattern(), two in pattern()) {
             let (first, second) = (SetPattern::parse(&one), SetPattern::parse(&two));
-            let ids = ids();
+            let ids: Vec<_> = ids().into_iter().map(SetId::from).collect();
             let names = ["a", "b", "hydra"];
             for ours in names {
                 for theirs in names.iter().filter(|theirs| **theirs != ours) {

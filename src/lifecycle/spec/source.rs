@@ -2,13 +2,13 @@
 
 use std::{collections::BTreeMap, fmt};
 
-use super::{access, timing::Timing};
+use super::timing::Timing;
 use crate::api::{IMPORT_LABEL, Import};
 use crate::jwk::{
     Jwk, PublicJwk, Thumbprint,
     import::{self, Wanted},
 };
-use crate::lifecycle::kid;
+use crate::lifecycle::{kid, set_id::SetId};
 
 /// The type of Secret that holds a certificate and its key.
 const TLS_SECRET: &str = "kubernetes.io/tls";
@@ -94,7 +94,7 @@ impl SourceKey {
 ///
 /// # Errors
 /// The state that keeps it from being read.
-pub fn read_source(set: &str, name: &str, import: &Import, secret: SecretContent<'_>) -> Result<Jwk, SourceState> {
+pub fn read_source(set: &SetId, name: &str, import: &Import, secret: SecretContent<'_>) -> Result<Jwk, SourceState> {
     if secret.labels.get(IMPORT_LABEL).map(String::as_str) != Some("true") {
         return Err(SourceState::NotLabelled);
     }
@@ -106,7 +106,7 @@ pub fn read_source(set: &str, name: &str, import: &Import, secret: SecretContent
     let chain = secret.data.get(TLS_CERTIFICATES).filter(|_| is_tls).map(Vec::as_slice);
     let wanted = Wanted { alg: import.alg.as_deref(), key_use: import.key_use.map(crate::api::KeyUse::as_str), kid: import.kid.as_deref() };
     let invalid = |why: String| SourceState::Invalid { why: format!("data key {data_key}: {why}") };
-    let read = if access::is_hydras_own(set) { import::read_signing } else { import::read };
+    let read = if set.is_hydras_own() { import::read_signing } else { import::read };
     let key = read(document, chain, wanted).map_err(|error| invalid(error.to_string()))?;
     let key = match key.kid().map(str::to_owned) {
         Some(kid) if !kid::is_writable(&kid) => {

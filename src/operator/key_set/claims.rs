@@ -9,7 +9,7 @@ use crate::operator::context::Context;
 use crate::{
     api::{AdminApi, JsonWebKeySet},
     lifecycle::{
-        Granting, SpecRefusal,
+        Granting, SetId, SpecRefusal,
         spec::{
             access::Labels,
             claim::{self, Claimant},
@@ -70,7 +70,7 @@ pub(in crate::operator) fn conflict(resource: &JsonWebKeySet, surroundings: &Sur
     Some(claim::conflict(resource, &set, &oldest))
 }
 
-fn is_owner(claimant: &Claimant<'_>, set: &str, other: &DeserializeGuard<JsonWebKeySet>, cx: &Context) -> bool {
+fn is_owner(claimant: &Claimant<'_>, set: &SetId, other: &DeserializeGuard<JsonWebKeySet>, cx: &Context) -> bool {
     match &other.0 {
         Ok(other) => owns(claimant, set, other, cx),
         // A resource that cannot be read owns what it owned.
@@ -78,7 +78,7 @@ fn is_owner(claimant: &Claimant<'_>, set: &str, other: &DeserializeGuard<JsonWeb
     }
 }
 
-fn owns(claimant: &Claimant<'_>, set: &str, other: &JsonWebKeySet, cx: &Context) -> bool {
+fn owns(claimant: &Claimant<'_>, set: &SetId, other: &JsonWebKeySet, cx: &Context) -> bool {
     if !claim::could_name(other, set) {
         return false;
     }

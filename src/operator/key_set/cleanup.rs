@@ -52,7 +52,7 @@ async fn tell_left(resource: &JsonWebKeySet, cx: &Context) {
     let set =
         Surroundings::of(resource, cx).claimant(resource).map_or_else(|| lifecycle::set_id(resource, None), |claimant| claimant.set());
     let notice = Notice { reason: Reason::SetOrphaned, kids: Vec::new() };
-    tracing::warn!(set, "{}", notice.sentence(&set));
+    tracing::warn!(set = set.as_str(), "{}", notice.sentence(&set));
     report::publish_events(resource, &set, &[notice], cx).await;
 }
 

@@ -11,7 +11,7 @@ use crate::{
     api::Algorithm,
     hydra::{self, CreateJsonWebKeySet, Operation},
     jwk::{Jwk, symmetric},
-    lifecycle::{self, Answer, Desired, Place, SourceKey, Step, spec::limits::late_answers},
+    lifecycle::{Answer, Desired, Place, SetId, SourceKey, Step, spec::limits::late_answers},
 };
 
 /// A turn that came this soon is no reason to decide again.
@@ -41,9 +41,11 @@ pub(super) async fn ask(step: &Step, desired: &Desired, pass: &mut Pass<'_>) -> 
         },
         Step::PutKey { key, .. } => put(step, &set, key, pass).await,
         Step::DeleteKey { kid, .. } => {
-            delete(Operation::DeleteJsonWebKey, pass, async |client| client.delete_json_web_key(&set, kid).await).await
+            delete(Operation::DeleteJsonWebKey, pass, async |client| client.delete_json_web_key(set.as_str(), kid).await).await
         }
-        Step::DeleteSet => delete(Operation::DeleteJsonWebKeySet, pass, async |client| client.delete_json_web_key_set(&set).await).await,
+        Step::DeleteSet => {
+            delete(Operation::DeleteJsonWebKeySet, pass, async |client| client.delete_json_web_key_set(set.as_str()).await).await
+        }
         Step::AddFinalizer
         | Step::RemoveFinalizer { .. }
         | Step::StoreRecord(_)
@@ -54,21 +56,21 @@ pub(super) async fn ask(step: &Step, desired: &Desired, pass: &mut Pass<'_>) -> 
 }
 
 /// The id of the remote set that a place is.
-fn set_in(place: Place, desired: &Desired) -> String {
+fn set_in(place: Place, desired: &Desired) -> SetId {
     match place {
         Place::Live => desired.set.clone(),
-        Place::Staged => lifecycle::staged_set(&desired.set),
+        Place::Staged => desired.set.staged(),
     }
 }
 
 /// Reads a set.
-async fn read(set: &str, pass: &Pass<'_>) -> Result<Answer, PassError> {
-    let answer = pass.client().get_json_web_key_set(set).await?;
+async fn read(set: &SetId, pass: &Pass<'_>) -> Result<Answer, PassError> {
+    let answer = pass.client().get_json_web_key_set(set.as_str()).await?;
     Ok(Answer::Read { set: answer.value.unwrap_or_default(), server_time: answer.date })
 }
 
 /// Has a key generated, when it is this resource's turn.
-async fn create(step: &Step, set: &str, request: CreateJsonWebKeySet, pass: &mut Pass<'_>) -> Result<Answer, PassError> {
+async fn create(step: &Step, set: &SetId, request: CreateJsonWebKeySet, pass: &mut Pass<'_>) -> Result<Answer, PassError> {
     if pass.generation.is_none() {
         let asking = Asking { limit: pass.connection.generations, ..pass.asking.clone() };
         pass.generation = pass.cx.generations.try_take(&asking);
@@ -81,8 +83,10 @@ async fn create(step: &Step, set: &str, request: CreateJsonWebKeySet, pass: &mut
         return Ok(Answer::Waited);
     }
     let is_private = step.place() == Place::Live;
-    let created =
-        write(pass, Operation::CreateJsonWebKeySet, is_private, async |client| client.create_json_web_key_set(set, &request).await).await;
+    let created = write(pass, Operation::CreateJsonWebKeySet, is_private, async |client| {
+        client.create_json_web_key_set(set.as_str(), &request).await
+    })
+    .await;
     pass.generation = None;
     match created {
         Ok(answer) => Ok(Answer::Written { key: Box::new(answer.value), server_time: answer.date }),
@@ -92,21 +96,21 @@ async fn create(step: &Step, set: &str, request: CreateJsonWebKeySet, pass: &mut
 }
 
 /// A kid that exists already: an earlier request for it arrived. The set shows it.
-fn existing(set: &str, kid: &str, pass: &mut Pass<'_>) -> Result<Answer, PassError> {
+fn existing(set: &SetId, kid: &str, pass: &mut Pass<'_>) -> Result<Answer, PassError> {
     if pass.refused_kid.as_deref() == Some(kid) {
-        return Err(PassError::CreateHiddenKey { set: set.to_owned(), kid: kid.to_owned() });
+        return Err(PassError::CreateHiddenKey { set: set.clone(), kid: kid.to_owned() });
     }
     pass.refused_kid = Some(kid.to_owned());
     Ok(Answer::Conflict)
 }
 
-async fn put(step: &Step, set: &str, key: &Jwk, pass: &mut Pass<'_>) -> Result<Answer, PassError> {
+async fn put(step: &Step, set: &SetId, key: &Jwk, pass: &mut Pass<'_>) -> Result<Answer, PassError> {
     if !take_turn(Operation::SetJsonWebKey, pass).await? {
         return Ok(Answer::Waited);
     }
     let kid = key.kid().unwrap_or_default();
     let is_private = key.is_private() && step.place() == Place::Live;
-    match write(pass, Operation::SetJsonWebKey, is_private, async |client| client.set_json_web_key(set, kid, key).await).await {
+    match write(pass, Operation::SetJsonWebKey, is_private, async |client| client.set_json_web_key(set.as_str(), kid, key).await).await {
         Ok(answer) => Ok(Answer::Written { key: Box::new(answer.value), server_time: answer.date }),
         // A race with another writer.
         Err(PassError::CallAdminApi(error)) if error.is_conflict() => Ok(Answer::Conflict),

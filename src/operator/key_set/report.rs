@@ -16,7 +16,7 @@ use crate::operator::{context::Context, error::PassError, kubernetes::call, repe
 use crate::{
     api::{FIELD_MANAGER, JsonWebKeySet, JsonWebKeySetStatus, Reason},
     escape::escaped,
-    lifecycle::{self, Desired, Notice, Outcome, Sight, Transition, Uid},
+    lifecycle::{self, Desired, Notice, Outcome, SetId, Sight, Transition, Uid},
 };
 
 /// How long the note of an event may be, in bytes.
@@ -122,7 +122,7 @@ pub(in crate::operator) fn status_patch<K: Resource<DynamicType = ()>>(name: &st
 }
 
 /// Sends events about what was done. An event that cannot be written is only logged: nothing depends on it.
-pub(in crate::operator) async fn publish_events(resource: &JsonWebKeySet, set: &str, notices: &[Notice], cx: &Context) {
+pub(in crate::operator) async fn publish_events(resource: &JsonWebKeySet, set: &SetId, notices: &[Notice], cx: &Context) {
     for notice in notices {
         let is_trouble = matches!(notice.reason, Reason::DriftRepaired | Reason::AccessDenied | Reason::SetOrphaned);
         let event = Event {

@@ -16,7 +16,10 @@ use kube::{
 };
 
 use super::{metadata, stores::Watched};
-use crate::{api::JsonWebKeySet, lifecycle::Uid};
+use crate::{
+    api::JsonWebKeySet,
+    lifecycle::{SetId, Uid},
+};
 
 /// Which objects of a store match a term.
 ///
@@ -32,8 +35,8 @@ type ObjectKey = (Box<str>, Box<str>);
 /// What JsonWebKeySets are looked for by.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(in crate::operator) enum SetTerm {
-    /// Those that name this set in `spec.set`, in lower case.
-    Names(Box<str>),
+    /// Those that name this set in `spec.set`.
+    Names(SetId),
     /// Those of a namespace.
     InNamespace,
     /// Those that import from a Secret of this name.
@@ -104,11 +107,12 @@ impl Index<Watched, SetTerm> {
     }
 
     /// The resources that could name a set by any AdminApi, and those that cannot be read, which may name any.
-    pub(in crate::operator) fn could_name(&self, set: &str, store: &Store<Watched>) -> Vec<Arc<Watched>> {
-        let set = set.to_ascii_lowercase();
-        let mut found = self.all(&SetTerm::Names(set.as_str().into()), store);
+    pub(in crate::operator) fn could_name(&self, set: &SetId, store: &Store<Watched>) -> Vec<Arc<Watched>> {
+        let mut found = self.all(&SetTerm::Names(set.clone()), store);
         found.extend(self.all(&SetTerm::Unreadable, store));
-        // Without a name of its own it is known by where the resource is, behind whatever prefix: its key in the store.
+        // Without a name of its own it is known by where the resource is, behind whatever prefix: its key in the store. Names of objects are in
+        // lower case.
+        let set = set.as_str().to_ascii_lowercase();
         let suffixes = set.char_indices().filter_map(|(start, _)| set.get(start..)?.split_once('.'));
         let by_default = suffixes.filter_map(|(namespace, name)| get(&(namespace.into(), name.into()), store));
         found.extend(by_default.filter(|resource| resource.0.as_ref().is_ok_and(|resource| resource.spec.set.is_none())));
@@ -136,7 +140,7 @@ impl Controller {
 }
 
 fn named(resource: &JsonWebKeySet) -> Option<SetTerm> {
-    resource.spec.set.as_ref().map(|set| SetTerm::Names(set.to_ascii_lowercase().into_boxed_str()))
+    resource.spec.set.as_deref().map(|set| SetTerm::Names(set.into()))
 }
 
 fn imports(resource: &JsonWebKeySet) -> impl Iterator<Item = SetTerm> {
@@ -243,9 +247,9 @@ mod tests {
                 apply(if matches!(now, Now::Gone) { Event::Delete(object) } else { Event::Apply(object) });
             }
             let look = |is_meant: &dyn Fn(&Watched) -> bool| keys(&sets.state_filter(|set| is_meant(set)));
-            for set in SETS {
-                let is_meant = |found: &Watched| found.0.as_ref().map_or(true, |found| claim::could_name(found, set));
-                prop_assert_eq!(keys(&index.could_name(set, &sets)), look(&is_meant), "{}", set);
+            for set in SETS.map(SetId::from) {
+                let is_meant = |found: &Watched| found.0.as_ref().map_or(true, |found| claim::could_name(found, &set));
+                prop_assert_eq!(keys(&index.could_name(&set, &sets)), look(&is_meant), "{}", set);
             }
             for namespace in NAMESPACES {
                 let is_there = |found: &Watched| found.meta().namespace.as_deref() == Some(namespace);

@@ -219,8 +219,9 @@ async fn at_rest(playground: &Playground, namespace: &str, name: &str, set: &str
     let resource: JsonWebKeySet = playground.sets(namespace).get(name).await.ok()?;
     let status = resource.status?;
     let is_ready = status.conditions.iter().any(|condition| condition.type_ == "Ready" && condition.status == "True");
-    let own: Vec<String> = playground.private_kids(set).into_iter().filter(|kid| kid::parse_generated(set, kid).is_some()).collect();
-    let signs = own.first().and_then(|kid| kid::parse_generated(set, kid)).is_some_and(|(entry, _)| entry == "signing");
+    let own: Vec<String> =
+        playground.private_kids(set).into_iter().filter(|kid| kid::parse_generated(&set.into(), kid).is_some()).collect();
+    let signs = own.first().and_then(|kid| kid::parse_generated(&set.into(), kid)).is_some_and(|(entry, _)| entry == "signing");
     let revoked = resource.spec.revoke.iter().all(|kid| !playground.remote_kids(set).contains(kid));
     (is_ready && own.len() == resource.spec.keys.len() && signs && revoked).then_some(())
 }

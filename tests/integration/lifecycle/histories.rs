@@ -57,13 +57,13 @@ impl World {
                 key.is_private()
                     && key.alg() == Some(generate.alg.as_str())
                     && is_active(key.kid())
-                    && key.kid().and_then(|kid| kid::parse_generated(SET, kid)).is_some_and(|(name, _)| name == entry.name)
+                    && key.kid().and_then(|kid| kid::parse_generated(&SET.into(), kid)).is_some_and(|(name, _)| name == entry.name)
             };
             let active: Vec<_> = live.iter().filter(serves).collect();
             assert_eq!(active.len(), 1, "entry {} has {active:?}\n{}", entry.name, log());
             let waiting = staged
                 .iter()
-                .filter(|key| key.kid().and_then(|kid| kid::parse_generated(SET, kid)).is_some_and(|(name, _)| name == entry.name))
+                .filter(|key| key.kid().and_then(|kid| kid::parse_generated(&SET.into(), kid)).is_some_and(|(name, _)| name == entry.name))
                 .count();
             assert!(waiting <= 1, "entry {} has {waiting} staged keys\n{}", entry.name, log());
             if self.resource.spec.signer.as_ref() == Some(&entry.name) || self.resource.spec.signer.is_none() {
@@ -71,7 +71,7 @@ impl World {
                 assert_eq!(live.iter().find(|key| key.is_private()).and_then(Jwk::kid), active[0].kid(), "{}", log());
             }
             if let Some(interval) = entry.rotation.as_ref().and_then(|rotation| rotation.interval) {
-                let (_, slot) = kid::parse_generated(SET, active[0].kid().expect("a kid")).expect("a generated kid");
+                let (_, slot) = kid::parse_generated(&SET.into(), active[0].kid().expect("a kid")).expect("a generated kid");
                 let age = self.now.duration_since(slot.time()).as_secs();
                 let interval = std::time::Duration::from(interval).as_secs();
                 assert!(
@@ -98,7 +98,7 @@ impl World {
             assert!(self.resource.spec.revoke.iter().all(|kid| !published.contains_key(kid)), "a revoked key is published\n{}", log());
             // Somebody else's key under the kid of a symmetric one has no place in a target.
             let is_intruder =
-                |key: &&Jwk| self.oracle.is_foreign(key) && key.kid().is_some_and(|kid| kid::parse_generated(SET, kid).is_some());
+                |key: &&Jwk| self.oracle.is_foreign(key) && key.kid().is_some_and(|kid| kid::parse_generated(&SET.into(), kid).is_some());
             for key in live.iter().filter(|key| !is_intruder(key)).filter_map(Jwk::public_half) {
                 let is_kept_private = key.as_jwk().key_use() == Some("enc");
                 assert!(is_kept_private || published.contains_key(key.kid().unwrap_or_default()), "{key:?} is not published\n{}", log());
@@ -120,10 +120,11 @@ impl World {
         if policy == Some(DeletionPolicy::Retain) {
             assert_eq!((before.clone(), staged), (live.clone(), self.staged()));
         } else if policy == Some(DeletionPolicy::Delete) {
-            let own = live.iter().filter(|key| key.kid().is_some_and(|kid| kid::parse_generated(SET, kid).is_some())).count();
+            let own = live.iter().filter(|key| key.kid().is_some_and(|kid| kid::parse_generated(&SET.into(), kid).is_some())).count();
             assert_eq!(own + self.staged().len(), 0, "own keys are left\n{}", self.history());
         }
-        let is_theirs = |key: &&Jwk| self.oracle.is_foreign(key) && key.kid().is_some_and(|kid| kid::parse_generated(SET, kid).is_none());
+        let is_theirs =
+            |key: &&Jwk| self.oracle.is_foreign(key) && key.kid().is_some_and(|kid| kid::parse_generated(&SET.into(), kid).is_none());
         for key in before.iter().filter(is_theirs).filter(|key| key.kid() != Some("legacy-1")) {
             assert!(live.contains(key), "rule 6: {key:?} of somebody else went with the resource\n{}", self.history());
         }

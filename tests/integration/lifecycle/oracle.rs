@@ -7,7 +7,7 @@ use jwk_operator::{
     api::{JsonWebKeySetSpec, JsonWebKeySetStatus, KeySource, KeyState, KeyStatus, Mode, PrivateLayout, UnmanagedKeys},
     hydra::emulator::Store,
     jwk::{Jwk, JwkSet},
-    lifecycle::{DEFAULT_RETAIN, Document, HeldTarget, TargetContent, TargetId, kid},
+    lifecycle::{DEFAULT_RETAIN, Document, HeldTarget, SetId, TargetContent, TargetId, kid},
 };
 
 const PRIVATE_MEMBERS: [&str; 8] = ["d", "p", "q", "dp", "dq", "qi", "oth", "k"];
@@ -67,7 +67,7 @@ struct View {
 #[derive(Debug)]
 pub struct Oracle {
     /// The id of the set.
-    set: String,
+    set: SetId,
     /// How much earlier than asked for something may happen: times in status are whole seconds, clocks and watches are not exact.
     slack: SignedDuration,
     /// Material that outsiders put into the set.
@@ -89,7 +89,7 @@ impl Oracle {
     /// An oracle for a set of which nothing is known.
     pub fn new(set: &str, slack: SignedDuration) -> Self {
         Self {
-            set: set.to_owned(),
+            set: set.into(),
             slack,
             foreign: BTreeSet::new(),
             published: BTreeMap::new(),

@@ -249,7 +249,7 @@ impl World {
         };
         let labels = BTreeMap::from([(jwk_operator::api::IMPORT_LABEL.to_owned(), labelled.to_string())]);
         let data = BTreeMap::from([("jwk".to_owned(), document.clone())]);
-        lifecycle::read_source(SET, name, import, SecretContent { labels: &labels, secret_type: None, data: &data })
+        lifecycle::read_source(&SET.into(), name, import, SecretContent { labels: &labels, secret_type: None, data: &data })
     }
 
     pub fn status(&self) -> JsonWebKeySetStatus {
