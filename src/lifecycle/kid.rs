@@ -7,7 +7,7 @@ use std::fmt;
 
 use jiff::{SignedDuration, Timestamp, civil::DateTime, tz::TimeZone};
 
-use super::set_id::SetId;
+use super::{entry_name::EntryName, set_id::SetId};
 
 const FORMAT: &str = "%Y%m%dT%H%M%SZ";
 
@@ -51,7 +51,7 @@ impl fmt::Debug for Slot {
 }
 
 /// The kid of the key of entry `name` at `slot`.
-pub fn generated(set: &SetId, name: &str, slot: Slot) -> String {
+pub fn generated(set: &SetId, name: &EntryName, slot: Slot) -> String {
     format!("{set}.{name}.{slot}")
 }
 
@@ -78,7 +78,7 @@ mod tests {
     fn a_generated_kid_is_read_back() {
         let slot = Slot::at("2026-11-23T20:42:07.9Z".parse().expect("a timestamp"));
         let set = SetId::from("shop.payments");
-        let kid = generated(&set, "signing", slot);
+        let kid = generated(&set, &"signing".into(), slot);
         assert_eq!(kid, "shop.payments.signing.20261123T204207Z");
         assert_eq!(parse_generated(&set, &kid), Some(("signing", slot)));
         assert_eq!(parse_generated(&"Shop.payments".into(), &kid), None, "case counts");

@@ -6,6 +6,7 @@
 mod adoption;
 mod answer;
 mod deletion;
+mod entry_name;
 mod findings;
 pub mod kid;
 mod observed;
@@ -24,6 +25,7 @@ mod urgency;
 pub use adoption::{Adoption, adoption};
 pub use answer::Answer;
 pub use deletion::leaves_remote_alone;
+pub use entry_name::EntryName;
 pub use findings::{Severity, Trouble};
 pub use observed::Observed;
 pub use plan::assess::{Assessment, assess};

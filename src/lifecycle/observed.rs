@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::{SignedDuration, Timestamp};
 
 use super::{
+    entry_name::EntryName,
     publication::Local,
     record::{KeyRecord, Record},
     spec::source::{SourceKey, SourceState},
@@ -35,7 +36,7 @@ pub struct Observed {
     /// When `staged` was read, if nothing was written to it since.
     pub staged_read_at: Option<Timestamp>,
     /// What is where the entries import their keys from, by entry name.
-    pub sources: BTreeMap<String, SourceState>,
+    pub sources: BTreeMap<EntryName, SourceState>,
     /// Whether the server answered the generation of a key without its private half.
     pub is_opaque: bool,
     /// Foreign keys of which was told in this pass that they will leave.
@@ -176,7 +177,7 @@ impl Observed {
     }
 
     /// The key that the Secret of entry `name` holds.
-    pub(super) fn source(&self, name: &str) -> Option<&SourceKey> {
+    pub(super) fn source(&self, name: &EntryName) -> Option<&SourceKey> {
         match self.sources.get(name)? {
             SourceState::Held(held) => Some(held),
             SourceState::Missing { .. } | SourceState::NotLabelled | SourceState::Invalid { .. } => None,

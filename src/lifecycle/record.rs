@@ -8,7 +8,7 @@ use std::{
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
-use super::{kid::Slot, publication::TargetId};
+use super::{entry_name::EntryName, kid::Slot, publication::TargetId};
 use crate::api::{JsonWebKeySetStatus, KeyState, KeyStatus, Origin, Reason};
 use crate::jwk::{PublicJwk, Thumbprint};
 
@@ -25,7 +25,7 @@ pub struct Record {
     /// The keys, by kid.
     pub keys: BTreeMap<String, KeyRecord>,
     /// The newest slot ever used, by entry name.
-    pub slots: BTreeMap<String, Slot>,
+    pub slots: BTreeMap<EntryName, Slot>,
     /// The targets that were written.
     pub targets: BTreeSet<TargetId>,
     /// The annotation that asked for a rotation and was answered last.
@@ -41,7 +41,7 @@ pub struct Record {
 #[derive(Clone, Debug, PartialEq)]
 pub struct KeyRecord {
     /// The entry the key belongs or belonged to.
-    pub name: Option<String>,
+    pub name: Option<EntryName>,
     /// Where it is in its life.
     pub state: KeyState,
     /// Its thumbprint; `None` before it was seen, and for symmetric keys.
@@ -62,9 +62,9 @@ pub struct KeyRecord {
 
 impl KeyRecord {
     /// A key of entry `name` in `state` that nothing is known of yet.
-    pub fn new(name: Option<&str>, state: KeyState) -> Self {
+    pub fn new(name: Option<EntryName>, state: KeyState) -> Self {
         Self {
-            name: name.map(str::to_owned),
+            name,
             state,
             thumbprint: None,
             jwk: None,
@@ -100,7 +100,7 @@ impl Record {
             origin: status.origin,
             server: status.server.clone(),
             keys: status.keys.iter().map(|key| (key.kid.clone(), KeyRecord::from_status(key))).collect(),
-            slots: status.slots.iter().filter_map(|(name, slot)| Some((name.clone(), Slot::parse(slot)?))).collect(),
+            slots: status.slots.iter().filter_map(|(name, slot)| Some((name.as_str().into(), Slot::parse(slot)?))).collect(),
             targets: status.targets.iter().map(TargetId::from).collect(),
             handled_rotate_at: status.last_handled_rotate_at.clone(),
             is_opaque: status.conditions.iter().any(|condition| condition.reason == Reason::OpaqueKeys.as_str()),
@@ -115,12 +115,12 @@ impl Record {
         status.keys = self.keys.iter().map(|(kid, key)| key.to_status(kid)).collect();
         status.last_handled_rotate_at = self.handled_rotate_at.clone();
         status.staged_key_count = self.staged_keys.and_then(|count| i64::try_from(count).ok());
-        status.slots = self.slots.iter().map(|(name, slot)| (name.clone(), slot.to_string())).collect();
+        status.slots = self.slots.iter().map(|(name, slot)| (name.to_string(), slot.to_string())).collect();
     }
 
     /// Remembers that `slot` was used for entry `name`.
-    pub fn note_slot(&mut self, name: &str, slot: Slot) {
-        let newest = self.slots.entry(name.to_owned()).or_insert(slot);
+    pub fn note_slot(&mut self, name: EntryName, slot: Slot) {
+        let newest = self.slots.entry(name).or_insert(slot);
         *newest = slot.max(*newest);
     }
 }
@@ -128,7 +128,7 @@ impl Record {
 impl KeyRecord {
     fn from_status(status: &KeyStatus) -> Self {
         Self {
-            name: status.name.clone(),
+            name: status.name.as_deref().map(EntryName::from),
             state: status.state,
             thumbprint: status.thumbprint.clone(),
             jwk: status.jwk.clone(),
@@ -143,7 +143,7 @@ impl KeyRecord {
     fn to_status(&self, kid: &str) -> KeyStatus {
         KeyStatus {
             kid: kid.to_owned(),
-            name: self.name.clone(),
+            name: self.name.as_ref().map(EntryName::to_string),
             state: self.state,
             thumbprint: self.thumbprint.clone(),
             jwk: self.jwk.clone(),

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::{publication::TargetStep, record::Record, spec::source::SourceKey};
+use super::{entry_name::EntryName, publication::TargetStep, record::Record, spec::source::SourceKey};
 use crate::api::{Algorithm, KeyUse};
 use crate::jwk::Jwk;
 
@@ -56,7 +56,7 @@ pub enum Step {
     /// Read the key of an entry from its Secret and store it (PUT), if it is still this one: it moves to the front.
     ImportKey {
         /// The entry.
-        name: String,
+        name: EntryName,
         /// The key that the Secret held when it was last read.
         key: Box<SourceKey>,
         /// Why.

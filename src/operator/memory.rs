@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{
     api::{Import, JsonWebKeySet},
-    lifecycle::{HeldTarget, SourceState, TargetId, Uid},
+    lifecycle::{EntryName, HeldTarget, SourceState, TargetId, Uid},
 };
 
 /// The first pause after a failure.
@@ -56,7 +56,7 @@ struct Remembered {
     /// A list, and no map: most have one, and a map of one takes the memory of four.
     targets: Vec<(TargetId, KeptTarget)>,
     looked: bool,
-    sources: HashMap<String, KnownSource>,
+    sources: HashMap<EntryName, KnownSource>,
     is_new_here: bool,
     claim: Option<Arc<JsonWebKeySet>>,
     pauses: Option<Box<ExponentialBackoff>>,
@@ -130,13 +130,13 @@ impl Memory {
     }
 
     /// What a Secret held for an entry when it was last read.
-    pub(super) fn source(&self, uid: &Uid, entry: &str) -> Option<KnownSource> {
+    pub(super) fn source(&self, uid: &Uid, entry: &EntryName) -> Option<KnownSource> {
         self.lock().get(uid).and_then(|remembered| remembered.sources.get(entry).cloned())
     }
 
     /// Remembers what a Secret holds for an entry: no private half.
-    pub(super) fn remember_source(&self, uid: &Uid, entry: &str, known: KnownSource) {
-        self.update(uid, |remembered| remembered.sources.insert(entry.to_owned(), known));
+    pub(super) fn remember_source(&self, uid: &Uid, entry: &EntryName, known: KnownSource) {
+        self.update(uid, |remembered| remembered.sources.insert(entry.clone(), known));
     }
 
     /// Whether this version of a target is the one that is remembered, so that its watch event is nothing new.
@@ -315,7 +315,7 @@ mod tests {
         memory.remember(uid, Arc::new(JsonWebKeySet::new("payments", Default::default())));
         memory.remember_claim(uid, JsonWebKeySet::new("payments", Default::default()));
         memory.remember_target(uid, &target(), Some(held));
-        memory.remember_source(uid, "signing", known);
+        memory.remember_source(uid, &"signing".into(), known);
         memory.note_looked(uid);
         memory.note_new(uid);
         memory.note_waiting_for_key(uid, true);

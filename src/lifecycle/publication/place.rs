@@ -11,6 +11,7 @@ use crate::{
     api::{KeyState, Reason, TargetKind},
     jwk::{Jwk, PublicJwk},
     lifecycle::{
+        entry_name::EntryName,
         findings::{Severity, Trouble},
         rank::Rank,
         record::Record,
@@ -190,7 +191,7 @@ impl Placement<'_> {
     /// Whether a document without keys would be written although keys are asked for: the first one, or one that replaces keys which nobody
     /// revoked.
     fn is_empty_by_mistake(&self, content: &TargetContent, state: &TargetState) -> bool {
-        let is_symmetric = |name: &String| {
+        let is_symmetric = |name: &EntryName| {
             let mut keys = self.record.keys.values().filter(|key| key.name.as_ref() == Some(name));
             keys.any(|key| key.state == KeyState::Active && key.jwk.is_none())
         };

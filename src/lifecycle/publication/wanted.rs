@@ -6,7 +6,7 @@ use kube::ResourceExt as _;
 
 use super::TargetId;
 use crate::api::{AdminApiSpec, JsonWebKeySet, PrivateLayout, PublishTarget, TargetContentKind, TargetKind};
-use crate::lifecycle::set_id::SetId;
+use crate::lifecycle::{entry_name::EntryName, set_id::SetId};
 
 /// The data key of a target that names none.
 const DEFAULT_DATA_KEY: &str = "jwks.json";
@@ -27,7 +27,7 @@ pub struct Wanted {
     /// Whether Secrets may hold private keys.
     pub private_keys: PrivateKeys,
     /// The entries whose keys verifiers can read: while one of them has none yet, an empty document is a mistake.
-    pub readable: BTreeSet<String>,
+    pub readable: BTreeSet<EntryName>,
 }
 
 /// Whether Secrets of a resource may hold private keys.
@@ -67,7 +67,12 @@ pub struct Target {
 
 impl Wanted {
     /// What a resource asks for whose spec can be acted on, and of whose entries these have keys that verifiers can read.
-    pub(in crate::lifecycle) fn of(resource: &JsonWebKeySet, set: &SetId, private_keys: PrivateKeys, readable: BTreeSet<String>) -> Self {
+    pub(in crate::lifecycle) fn of(
+        resource: &JsonWebKeySet,
+        set: &SetId,
+        private_keys: PrivateKeys,
+        readable: BTreeSet<EntryName>,
+    ) -> Self {
         let mut targets = targets(resource);
         let is_withheld = |target: &mut Target| target.private.is_some() && private_keys == PrivateKeys::Denied;
         let withheld = targets.extract_if(.., is_withheld).map(|target| target.id).collect();

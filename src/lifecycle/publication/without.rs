@@ -51,7 +51,7 @@ impl Wanted {
             let listed = resource.status.iter().flat_map(|status| &status.targets);
             listed.into_iter().any(|listed| target.id.is(listed)) && is_object_name(&target.id.name)
         };
-        let readable = resource.spec.keys.iter().map(|entry| entry.name.clone()).collect();
+        let readable = resource.spec.keys.iter().map(|entry| entry.name.as_str().into()).collect();
         let mut wanted = Self { is_complete: false, ..Self::of(resource, set, private_keys, readable) };
         wanted.targets.retain(|target| was_written(target) && resource.metadata.deletion_timestamp.is_none());
         wanted

@@ -11,6 +11,7 @@ use super::{
 use crate::api::{Algorithm, KeyState, KeyUse, Reason};
 use crate::jwk::Jwk;
 use crate::lifecycle::{
+    entry_name::EntryName,
     kid::{self, Slot},
     rank::Rank,
     record::KeyRecord,
@@ -36,11 +37,11 @@ impl Supplier<'_> {
     }
 
     /// The newest private key of the entry in the live set, one that fits if there is one.
-    fn serving(&self, name: &str, alg: Algorithm, key_use: KeyUse) -> Option<Serving> {
+    fn serving(&self, name: &EntryName, alg: Algorithm, key_use: KeyUse) -> Option<Serving> {
         let own = self.look.seen.private_keys().filter_map(|key| {
             let kid = key.kid()?;
             let (owner, slot) = kid::parse_generated(&self.look.desired.set, kid)?;
-            let is_usable = owner == name
+            let is_usable = owner == name.as_str()
                 && self.look.is_own_generated(&self.record, kid, slot)
                 && !self.look.desired.revoked.contains(kid)
                 && !self.replaced.contains(kid);
@@ -61,7 +62,7 @@ impl Supplier<'_> {
             let published = self.recovered.halves.get(kid).and_then(|public| public.thumbprint().ok());
             let thumbprint = key.public_thumbprint();
             let is_genuine = recorded.or(published.as_ref()).is_none_or(|known| thumbprint.as_ref() == Some(known));
-            let is_successor = owner == entry.name
+            let is_successor = owner == entry.name.as_str()
                 && self.look.is_own_generated(&self.record, kid, slot)
                 && key.is_private()
                 && fits(key, alg, key_use)
@@ -134,7 +135,7 @@ impl Supplier<'_> {
         };
         let kid = kid::generated(&self.look.desired.set, name, slot);
         let timed = self.look.timed();
-        let record = self.record.keys.entry(kid.clone()).or_insert_with(|| KeyRecord::new(Some(name), KeyState::Planned));
+        let record = self.record.keys.entry(kid.clone()).or_insert_with(|| KeyRecord::new(Some(name.clone()), KeyState::Planned));
         record.retain = entry.timing.retain;
         // Without a time while a request for it may be under way, or while the clock is wrong: then it is not surely unused.
         record.planned_at = record.planned_at.or(timed.filter(|now| self.look.seen.late_answers_until(*now).is_none()));

@@ -6,6 +6,7 @@ use super::{
 };
 use crate::api::{Import, KeyState, Reason};
 use crate::lifecycle::{
+    entry_name::EntryName,
     kid,
     rank::Rank,
     record::KeyRecord,
@@ -62,10 +63,10 @@ impl Supplier<'_> {
     }
 
     /// The private key of the entry in the live set: the one that the Secret holds, else the one that was seen to sign last.
-    fn serving_import(&self, name: &str, held: Option<&SourceKey>) -> Option<String> {
+    fn serving_import(&self, name: &EntryName, held: Option<&SourceKey>) -> Option<String> {
         let own = self.look.seen.private_keys().filter_map(|key| {
             let kid = key.kid()?;
-            let record = self.record.keys.get(kid).filter(|record| record.name.as_deref() == Some(name))?;
+            let record = self.record.keys.get(kid).filter(|record| record.name.as_ref() == Some(name))?;
             let is_usable = matches!(record.state, KeyState::Active | KeyState::Retired)
                 && kid::parse_generated(&self.look.desired.set, kid).is_none()
                 && !self.look.desired.revoked.contains(kid)
@@ -77,9 +78,9 @@ impl Supplier<'_> {
     }
 
     /// While the Secret cannot be read, what was announced of it waits.
-    fn keep_waiting(&mut self, name: &str) {
+    fn keep_waiting(&mut self, name: &EntryName) {
         let waiting = self.record.keys.iter().filter(|(kid, record)| {
-            record.name.as_deref() == Some(name)
+            record.name.as_ref() == Some(name)
                 && matches!(record.state, KeyState::Announced | KeyState::Planned)
                 && self.look.seen.live.key(kid).is_some()
                 && kid::parse_generated(&self.look.desired.set, kid).is_none()
@@ -87,11 +88,11 @@ impl Supplier<'_> {
         self.explained.extend(waiting.map(|(kid, _)| kid.clone()));
     }
 
-    fn is_taken_by_an_entry(&self, name: &str, kid: &str) -> bool {
+    fn is_taken_by_an_entry(&self, name: &EntryName, kid: &str) -> bool {
         self.look.desired.entries.iter().any(|other| match &other.source {
             Source::Public { kid: theirs, .. } => theirs == kid,
             // Of two imports of one kid the first by name has it.
-            Source::Import(_) => other.name.as_str() < name && self.look.seen.source(&other.name).is_some_and(|held| held.kid == kid),
+            Source::Import(_) => other.name < *name && self.look.seen.source(&other.name).is_some_and(|held| held.kid == kid),
             Source::Generate { .. } => false,
         })
     }

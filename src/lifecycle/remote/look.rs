@@ -6,6 +6,7 @@ use jiff::Timestamp;
 
 use crate::lifecycle::{
     Desired, Observed,
+    entry_name::EntryName,
     kid::{self, Slot},
     record::Record,
     spec::desired::{Entry, Source},
@@ -53,8 +54,8 @@ impl<'world> Look<'world> {
     }
 
     /// How long the public half of a key of this entry stays, if there is such an entry.
-    pub(in crate::lifecycle) fn retain_of(self, name: &str) -> Option<Duration> {
-        self.desired.entries.iter().find(|entry| entry.name == name).map(|entry| entry.timing.retain)
+    pub(in crate::lifecycle) fn retain_of(self, name: &EntryName) -> Option<Duration> {
+        self.desired.entries.iter().find(|entry| entry.name == *name).map(|entry| entry.timing.retain)
     }
 }
 

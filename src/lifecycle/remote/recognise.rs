@@ -13,6 +13,7 @@ use super::{
 use crate::api::{KeyState, Reason};
 use crate::jwk::{Jwk, PublicJwk};
 use crate::lifecycle::{
+    entry_name::EntryName,
     kid,
     record::{KeyRecord, Record},
 };
@@ -54,10 +55,10 @@ impl Recogniser<'_> {
             let generated = kid::parse_generated(&self.look.desired.set, kid);
             if let Some((name, slot)) = generated {
                 // Whosever it is, its slot is used.
-                self.record.note_slot(name, slot);
+                self.record.note_slot(name.into(), slot);
             }
             if let Some((name, _)) = generated.filter(|(_, slot)| self.look.is_own_generated(&self.record, kid, *slot)) {
-                self.recognise_generated(key, kid, name);
+                self.recognise_generated(key, kid, &name.into());
             } else if self.is_own_explicit(key, kid) {
                 self.recognise_explicit(key, kid);
             } else {
@@ -79,7 +80,7 @@ impl Recogniser<'_> {
         }
         let slots = self.look.seen.staged_keys().iter().filter_map(Jwk::kid).chain(self.look.desired.revoked.iter().map(String::as_str));
         for (name, slot) in slots.filter_map(|kid| kid::parse_generated(&self.look.desired.set, kid)) {
-            self.record.note_slot(name, slot);
+            self.record.note_slot(name.into(), slot);
         }
     }
 
@@ -106,19 +107,19 @@ impl Recogniser<'_> {
         }
     }
 
-    fn recognise_generated(&mut self, key: &Jwk, kid: &str, name: &str) {
+    fn recognise_generated(&mut self, key: &Jwk, kid: &str, name: &EntryName) {
         let timed = self.look.timed();
         let remembered = self.recovered.halves.get(kid);
         let retain = self.look.retain_of(name);
         let record = self.record.keys.entry(kid.to_owned()).or_insert_with(|| {
-            let mut record = KeyRecord::new(Some(name), KeyState::Planned);
+            let mut record = KeyRecord::new(Some(name.clone()), KeyState::Planned);
             record.jwk = remembered.cloned();
             record.thumbprint = remembered.and_then(|key| key.thumbprint().ok());
             record
         });
         if record.state == KeyState::Unmanaged {
             // No other namespace may write the set any more, or it was only observed.
-            *record = KeyRecord::new(Some(name), KeyState::Planned);
+            *record = KeyRecord::new(Some(name.clone()), KeyState::Planned);
         }
         record.retain = retain.unwrap_or(record.retain);
         if record.state == KeyState::Revoked && record.thumbprint.is_none() && !self.look.desired.revoked.contains(kid) {
@@ -148,10 +149,10 @@ impl Recogniser<'_> {
     fn recognise_explicit(&mut self, key: &Jwk, kid: &str) {
         let name = self.look.supplier(kid).map(|entry| entry.name.clone());
         let timed = self.look.timed();
-        let retain = name.as_deref().and_then(|name| self.look.retain_of(name));
-        let record = self.record.keys.entry(kid.to_owned()).or_insert_with(|| KeyRecord::new(name.as_deref(), KeyState::Planned));
+        let retain = name.as_ref().and_then(|name| self.look.retain_of(name));
+        let record = self.record.keys.entry(kid.to_owned()).or_insert_with(|| KeyRecord::new(name.clone(), KeyState::Planned));
         if matches!(record.state, KeyState::Unmanaged | KeyState::Revoked) {
-            *record = KeyRecord::new(name.as_deref(), KeyState::Planned);
+            *record = KeyRecord::new(name.clone(), KeyState::Planned);
         }
         if record.thumbprint.is_none() {
             record.thumbprint = key.public_thumbprint();

@@ -16,7 +16,7 @@ pub(in crate::lifecycle) fn is_refused(look: Look<'_>, entry: &Entry) -> bool {
     look.seen.refused.keys().filter(|write| !write.is_removal).any(|write| match &entry.source {
         Source::Generate { .. } => {
             let is_serving = look.seen.live.key(&write.kid).is_some_and(crate::jwk::Jwk::is_private);
-            !is_serving && kid::parse_generated(&look.desired.set, &write.kid).is_some_and(|(name, _)| name == entry.name)
+            !is_serving && kid::parse_generated(&look.desired.set, &write.kid).is_some_and(|(name, _)| name == entry.name.as_str())
         }
         Source::Import(_) => held == Some(write.kid.as_str()),
         Source::Public { kid, .. } => *kid == write.kid,

@@ -35,7 +35,7 @@ pub(in crate::lifecycle) struct Marked {
 pub(in crate::lifecycle) fn mark_revoked(look: Look<'_>, recovered: &Recovered, mut record: Record) -> Marked {
     let (known, unknown): (Vec<_>, Vec<_>) = look.desired.revoked.iter().partition(|kid| is_known(look, recovered, &record, kid));
     for kid in known {
-        let name = kid::parse_generated(&look.desired.set, kid).map(|(name, _)| name);
+        let name = kid::parse_generated(&look.desired.set, kid).map(|(name, _)| name.into());
         let key = record.keys.entry(kid.clone()).or_insert_with(|| KeyRecord::new(name, KeyState::Revoked));
         key.state = KeyState::Revoked;
     }

@@ -142,7 +142,7 @@ mod tests {
                 thumbprint: key.public_thumbprint(),
                 jwk: key.public_half(),
                 activated_at: Some("2026-11-23T12:00:00Z".parse().expect("a time")),
-                ..KeyRecord::new(Some(kid), KeyState::Active)
+                ..KeyRecord::new(Some(kid.into()), KeyState::Active)
             };
             record.keys.insert(kid.to_owned(), known);
         }
@@ -165,7 +165,7 @@ mod tests {
         let (desired, mut seen) = world(json!(entries), &keys);
         for key in &keys {
             let held = SourceKey::of(key).expect("a key");
-            seen.sources.insert(held.kid.clone(), SourceState::Held(held));
+            seen.sources.insert(held.kid.as_str().into(), SourceState::Held(held));
         }
         for _ in 0..2 {
             let assessment = assess(&desired, &seen, NOW.parse().expect("a time"));
@@ -185,7 +185,7 @@ mod tests {
         let (old, new) = (key("tls", 10), key("tls", 20));
         let (desired, mut seen) = world(json!([imported("tls")]), std::slice::from_ref(&new));
         seen.local.record.keys.get_mut("tls").expect("recorded").jwk = old.public_half();
-        seen.sources.insert("tls".to_owned(), SourceState::Held(SourceKey::of(&new).expect("a key")));
+        seen.sources.insert("tls".into(), SourceState::Held(SourceKey::of(&new).expect("a key")));
         let assessment = assess(&desired, &seen, NOW.parse().expect("a time"));
         assert_eq!(assessment.published["tls"], new.public_half().expect("a half"));
     }

@@ -4,7 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::supply::{Serving, Supplier};
 use crate::api::{KeyState, Reason};
-use crate::lifecycle::{kid::Slot, observed::CLOCK_TOLERANCE, spec::desired::Entry};
+use crate::lifecycle::{entry_name::EntryName, kid::Slot, observed::CLOCK_TOLERANCE, spec::desired::Entry};
 
 impl Supplier<'_> {
     /// When the successor of `serving` is due to sign, if one is due at all: as the interval says, or as somebody asks.
@@ -79,20 +79,20 @@ impl Supplier<'_> {
     }
 
     /// The newest slot that entry `name` ever used, as far as the record, the sets and the targets know.
-    pub(super) fn newest_slot(&self, name: &str) -> Option<Slot> {
+    pub(super) fn newest_slot(&self, name: &EntryName) -> Option<Slot> {
         let published = self.recovered.halves.keys().filter_map(|kid| crate::lifecycle::kid::parse_generated(&self.look.desired.set, kid));
-        let published = published.filter(|(owner, _)| *owner == name).map(|(_, slot)| slot).max();
+        let published = published.filter(|(owner, _)| *owner == name.as_str()).map(|(_, slot)| slot).max();
         self.record.slots.get(name).copied().into_iter().chain(published).max()
     }
 
     /// The slots that were written down for entry `name` and whose keys are not there, and whether they are surely unused: written down in
     /// this pass, or every request since was answered.
-    pub(super) fn planned_slots(&self, name: &str) -> impl Iterator<Item = (Slot, bool)> {
+    pub(super) fn planned_slots(&self, name: &EntryName) -> impl Iterator<Item = (Slot, bool)> {
         let planned = self.record.keys.iter().filter(|(_, record)| record.state == KeyState::Planned);
         planned.filter_map(move |(kid, record)| {
             let (owner, slot) = crate::lifecycle::kid::parse_generated(&self.look.desired.set, kid)?;
             let is_unused = self.look.seen.reserved.contains(kid) || record.planned_at.is_some_and(|at| self.is_surely_since_answered(at));
-            (owner == name).then_some((slot, is_unused))
+            (owner == name.as_str()).then_some((slot, is_unused))
         })
     }
 
@@ -104,7 +104,7 @@ impl Supplier<'_> {
     }
 
     /// A slot that was written down and may be asked for.
-    pub(super) fn planned_slot(&self, name: &str) -> Option<Slot> {
+    pub(super) fn planned_slot(&self, name: &EntryName) -> Option<Slot> {
         let newest = self.newest_slot(name);
         // While nothing may be written, the plan stays as it is: the key may yet appear.
         let is_blocked = self.look.seen.late_answers_until(self.look.now).is_some();
@@ -114,7 +114,7 @@ impl Supplier<'_> {
 
     /// The slot of a new key that is meant to start at `start`: always after the newest known, and after those written down, whose keys may
     /// have been made and lost.
-    pub(super) fn slot_from(&self, name: &str, start: Timestamp) -> Slot {
+    pub(super) fn slot_from(&self, name: &EntryName, start: Timestamp) -> Slot {
         let newest = self.newest_slot(name);
         let newest = self.planned_slots(name).map(|(slot, _)| slot).max().max(newest);
         newest.map_or(Slot::at(start), |newest| Slot::at(start).max(newest.next()))

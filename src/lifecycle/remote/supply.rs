@@ -6,6 +6,7 @@ use super::{due::Due, look::Look, recognise::Recognised, recover::Recovered, ref
 use crate::api::{KeyState, Reason};
 use crate::jwk::{Jwk, PublicJwk, Thumbprint};
 use crate::lifecycle::{
+    entry_name::EntryName,
     kid::Slot,
     rank::Rank,
     record::{KeyRecord, Record},
@@ -21,13 +22,13 @@ pub(in crate::lifecycle) struct Supply {
     /// What is remembered, with what serves and what is planned.
     pub(in crate::lifecycle) record: Record,
     /// The private key that serves each entry, by entry name.
-    pub(in crate::lifecycle) active: BTreeMap<String, String>,
+    pub(in crate::lifecycle) active: BTreeMap<EntryName, String>,
     /// Kids that an entry of the spec names, or that are to be made for one.
     pub(in crate::lifecycle) explained: BTreeSet<String>,
     /// Kids of staged keys that wait for their time.
     pub(in crate::lifecycle) kept_staged: BTreeSet<String>,
     /// The entry that can put a private key into the set now.
-    pub(in crate::lifecycle) capable: Option<String>,
+    pub(in crate::lifecycle) capable: Option<EntryName>,
     /// Whether a key is to be put into the staged set.
     pub(in crate::lifecycle) stages_key: bool,
     pub(in crate::lifecycle) due: Due,
@@ -59,12 +60,12 @@ pub(in crate::lifecycle) struct Supplier<'world> {
     pub(in crate::lifecycle) replaced: &'world BTreeSet<String>,
     pub(in crate::lifecycle) recovered: &'world Recovered,
     pub(in crate::lifecycle) record: Record,
-    pub(in crate::lifecycle) active: BTreeMap<String, String>,
+    pub(in crate::lifecycle) active: BTreeMap<EntryName, String>,
     pub(in crate::lifecycle) explained: BTreeSet<String>,
     pub(in crate::lifecycle) kept_staged: BTreeSet<String>,
     /// Whether no private key of the set may sign.
     lacks_private_key: bool,
-    capable: Option<String>,
+    capable: Option<EntryName>,
     pub(in crate::lifecycle) due: Due,
 }
 
@@ -108,8 +109,8 @@ impl Supplier<'_> {
     }
 
     /// Whether `name` is the entry that fills the gap while no private key may sign.
-    pub(in crate::lifecycle) fn is_emergency_of(&self, name: &str) -> bool {
-        self.lacks_private_key && self.capable.as_deref() == Some(name)
+    pub(in crate::lifecycle) fn is_emergency_of(&self, name: &EntryName) -> bool {
+        self.lacks_private_key && self.capable.as_ref() == Some(name)
     }
 
     /// Whether a key of a source may be stored in the set: it is not revoked, and its kid was never that of another key.
@@ -183,11 +184,11 @@ impl Supplier<'_> {
         }
     }
 
-    fn put_public(&mut self, name: &str, key: &PublicJwk, kid: &str, wanted: &Thumbprint, cause: PutCause) {
+    fn put_public(&mut self, name: &EntryName, key: &PublicJwk, kid: &str, wanted: &Thumbprint, cause: PutCause) {
         let timed = self.look.timed();
-        let record = self.record.keys.entry(kid.to_owned()).or_insert_with(|| KeyRecord::new(Some(name), KeyState::Planned));
+        let record = self.record.keys.entry(kid.to_owned()).or_insert_with(|| KeyRecord::new(Some(name.clone()), KeyState::Planned));
         if matches!(record.state, KeyState::Unmanaged | KeyState::Revoked) {
-            *record = KeyRecord::new(Some(name), KeyState::Planned);
+            *record = KeyRecord::new(Some(name.clone()), KeyState::Planned);
         }
         record.thumbprint = Some(wanted.clone());
         record.jwk = Some(key.clone());
@@ -198,8 +199,8 @@ impl Supplier<'_> {
     }
 
     /// Marks the key that serves an entry.
-    pub(in crate::lifecycle) fn serve(&mut self, name: &str, kid: &str) {
-        self.active.insert(name.to_owned(), kid.to_owned());
+    pub(in crate::lifecycle) fn serve(&mut self, name: &EntryName, kid: &str) {
+        self.active.insert(name.clone(), kid.to_owned());
         self.explained.insert(kid.to_owned());
         if let Some(record) = self.record.keys.get_mut(kid) {
             record.state = KeyState::Active;

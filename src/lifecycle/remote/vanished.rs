@@ -6,6 +6,7 @@ use super::{due::Due, look::Look, recover::Recovered, supply::Supply};
 use crate::api::KeyState;
 use crate::jwk::PublicJwk;
 use crate::lifecycle::{
+    entry_name::EntryName,
     kid,
     rank::Rank,
     record::{KeyRecord, Record},
@@ -53,8 +54,8 @@ fn with_recovered(look: Look<'_>, recovered: &Recovered, mut record: Record) -> 
     for (kid, key) in &recovered.halves {
         let name = match kid::parse_generated(&look.desired.set, kid) {
             Some((name, slot)) => {
-                record.note_slot(name, slot);
-                name.to_owned()
+                record.note_slot(name.into(), slot);
+                name.into()
             }
             // Its entry may be gone, but it was written down for it before it was stored.
             None => match look.supplier(kid).map(|entry| entry.name.clone()).or_else(|| planned_for(&record, kid, key)) {
@@ -67,7 +68,7 @@ fn with_recovered(look: Look<'_>, recovered: &Recovered, mut record: Record) -> 
         let may_be_it = known.is_none_or(|known| known.is(key));
         if !is_recorded && may_be_it {
             let half =
-                KeyRecord { thumbprint: key.thumbprint().ok(), jwk: Some(key.clone()), ..KeyRecord::new(Some(&name), KeyState::Retired) };
+                KeyRecord { thumbprint: key.thumbprint().ok(), jwk: Some(key.clone()), ..KeyRecord::new(Some(name), KeyState::Retired) };
             record.keys.insert(kid.clone(), half);
         }
     }
@@ -75,7 +76,7 @@ fn with_recovered(look: Look<'_>, recovered: &Recovered, mut record: Record) -> 
 }
 
 /// The entry that exactly this key was written down for.
-fn planned_for(record: &Record, kid: &str, key: &PublicJwk) -> Option<String> {
+fn planned_for(record: &Record, kid: &str, key: &PublicJwk) -> Option<EntryName> {
     let record = record.keys.get(kid).filter(|record| record.state == KeyState::Planned)?;
     record.name.clone().filter(|_| record.is(key))
 }

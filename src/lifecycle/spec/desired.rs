@@ -18,6 +18,7 @@ use crate::api::{
 };
 use crate::jwk::{Jwk, PublicJwk, Thumbprint};
 use crate::lifecycle::{
+    entry_name::EntryName,
     kid,
     publication::{PrivateKeys, Wanted},
     set_id::SetId,
@@ -45,7 +46,7 @@ pub struct Desired {
     /// The keys, by name.
     pub entries: Vec<Entry>,
     /// The name of the entry that signs; `None` if no entry has a private key.
-    pub signer: Option<String>,
+    pub signer: Option<EntryName>,
     /// What happens to keys that belong to no entry.
     pub unmanaged_keys: UnmanagedKeys,
     /// What deletion does, if the user said so.
@@ -78,7 +79,7 @@ impl Desired {
 #[derive(Clone, Debug)]
 pub struct Entry {
     /// The name of the entry.
-    pub name: String,
+    pub name: EntryName,
     /// Where its key comes from.
     pub source: Source,
     /// When its key is replaced.
@@ -131,7 +132,7 @@ pub fn validate(resource: &JsonWebKeySet, api: &AdminApiSpec, labels: Option<&La
     }
     entries.sort_by(|a, b| a.name.cmp(&b.name));
     let signer = match &spec.signer {
-        Some(name) => Some(name.clone()),
+        Some(name) => Some(name.as_str().into()),
         None => entries.iter().find(|entry| !matches!(entry.source, Source::Public { .. })).map(|entry| entry.name.clone()),
     };
     let private_keys = if grant.private_export { PrivateKeys::Granted } else { PrivateKeys::Denied };
@@ -205,7 +206,7 @@ fn require_same_set(resource: &JsonWebKeySet, set: &SetId) -> Result<(), SpecRef
 }
 
 fn entry(set: &SetId, source: &KeySource, api: &AdminApiSpec) -> Result<Entry, SpecRefusal> {
-    let name = source.name.clone();
+    let name = EntryName::from(source.name.as_str());
     let timing = timing(&name, source.rotation.as_ref(), api)?;
     let source = match (&source.generate, &source.import, &source.public) {
         (Some(generate), None, None) => generated(set, &name, *generate)?,
@@ -216,7 +217,7 @@ fn entry(set: &SetId, source: &KeySource, api: &AdminApiSpec) -> Result<Entry, S
     Ok(Entry { name, source, timing })
 }
 
-fn imported(set: &SetId, name: &str, import: &Import) -> Result<Source, SpecRefusal> {
+fn imported(set: &SetId, name: &EntryName, import: &Import) -> Result<Source, SpecRefusal> {
     if let Some(kid) = import.kid.as_deref().filter(|kid| kid::parse_generated(set, kid).is_some()) {
         return Err(reserved(name, kid));
     }
@@ -236,21 +237,21 @@ fn require_object_name(name: &str) -> Result<(), SpecRefusal> {
 }
 
 /// Hydra signs with the first private key whatever its use, and one symmetric key makes its /.well-known/jwks.json fail for everybody.
-fn not_for_hydra(set: &SetId, name: &str) -> SpecRefusal {
+fn not_for_hydra(set: &SetId, name: &EntryName) -> SpecRefusal {
     SpecRefusal::new(
         Reason::UnsupportedAlgorithm,
         format!("key {name}: Hydra's own set {set} cannot hold a symmetric key or one for encryption: write another alg, and use: sig"),
     )
 }
 
-fn reserved(name: &str, kid: &str) -> SpecRefusal {
+fn reserved(name: &EntryName, kid: &str) -> SpecRefusal {
     SpecRefusal::new(
         Reason::KidReserved,
         format!("key {name}: kid {kid} has the form of a generated kid of this set: give the key another kid"),
     )
 }
 
-fn generated(set: &SetId, name: &str, Generate { alg, key_use }: Generate) -> Result<Source, SpecRefusal> {
+fn generated(set: &SetId, name: &EntryName, Generate { alg, key_use }: Generate) -> Result<Source, SpecRefusal> {
     let key_use = key_use.unwrap_or_default();
     if set.is_hydras_own() && (alg.is_symmetric() || key_use == KeyUse::Enc) {
         return Err(not_for_hydra(set, name));
@@ -258,7 +259,7 @@ fn generated(set: &SetId, name: &str, Generate { alg, key_use }: Generate) -> Re
     Ok(Source::Generate { alg, key_use })
 }
 
-fn public(set: &SetId, name: &str, key: &PublicKey) -> Result<Source, SpecRefusal> {
+fn public(set: &SetId, name: &EntryName, key: &PublicKey) -> Result<Source, SpecRefusal> {
     let kid = key.kid.clone();
     let invalid = |why: String| SpecRefusal::new(Reason::InvalidKey, format!("key {name}, kid {kid}: {why}"));
     if key.holds_private_members() {

@@ -8,7 +8,7 @@ use crate::jwk::{
     Jwk, PublicJwk, Thumbprint,
     import::{self, Wanted},
 };
-use crate::lifecycle::{kid, set_id::SetId};
+use crate::lifecycle::{entry_name::EntryName, kid, set_id::SetId};
 
 /// The type of Secret that holds a certificate and its key.
 const TLS_SECRET: &str = "kubernetes.io/tls";
@@ -94,7 +94,7 @@ impl SourceKey {
 ///
 /// # Errors
 /// The state that keeps it from being read.
-pub fn read_source(set: &SetId, name: &str, import: &Import, secret: SecretContent<'_>) -> Result<Jwk, SourceState> {
+pub fn read_source(set: &SetId, name: &EntryName, import: &Import, secret: SecretContent<'_>) -> Result<Jwk, SourceState> {
     if secret.labels.get(IMPORT_LABEL).map(String::as_str) != Some("true") {
         return Err(SourceState::NotLabelled);
     }

@@ -7,7 +7,7 @@ use kube::ResourceExt as _;
 
 use super::{limits, refusal::SpecRefusal};
 use crate::api::{AdminApiSpec, JsonWebKeySet, ROTATE_AT_ANNOTATION, Reason, Rotation};
-use crate::lifecycle::record::DEFAULT_RETAIN;
+use crate::lifecycle::{entry_name::EntryName, record::DEFAULT_RETAIN};
 
 /// How long a key is announced at most when the spec does not say.
 const LONGEST_DEFAULT_PREPUBLISH: Duration = Duration::from_secs(24 * 3600);
@@ -52,7 +52,7 @@ pub(in crate::lifecycle) fn asked_rotation(resource: &JsonWebKeySet) -> Option<R
 }
 
 /// Reads the times of entry `name`.
-pub(in crate::lifecycle) fn timing(name: &str, rotation: Option<&Rotation>, api: &AdminApiSpec) -> Result<Timing, SpecRefusal> {
+pub(in crate::lifecycle) fn timing(name: &EntryName, rotation: Option<&Rotation>, api: &AdminApiSpec) -> Result<Timing, SpecRefusal> {
     let Some(rotation) = rotation else { return Ok(Timing::default()) };
     let refused = |message: String| Err(SpecRefusal { reason: Reason::InvalidRotation, message: format!("key {name}: {message}") });
     let interval = rotation.interval.map(Duration::from);

@@ -11,27 +11,27 @@ use crate::operator::{context::Context, error::PassError, kubernetes::call_secre
 use crate::{
     api::{IMPORT_LABEL, Import},
     jwk::Jwk,
-    lifecycle::{self, Desired, SecretContent, Source, SourceKey, SourceState, Uid},
+    lifecycle::{self, Desired, EntryName, SecretContent, Source, SourceKey, SourceState, Uid},
 };
 
 /// What is where the entries import their keys from, by entry name.
-pub(super) async fn observe(desired: &Desired, pass: &Pass<'_>) -> BTreeMap<String, SourceState> {
+pub(super) async fn observe(desired: &Desired, pass: &Pass<'_>) -> BTreeMap<EntryName, SourceState> {
     let mut states = BTreeMap::new();
     for (name, import) in imports(desired) {
-        states.insert(name.to_owned(), look(desired, name, import, pass).await);
+        states.insert(name.clone(), look(desired, name, import, pass).await);
     }
     states
 }
 
-fn imports(desired: &Desired) -> impl Iterator<Item = (&str, &Import)> {
+fn imports(desired: &Desired) -> impl Iterator<Item = (&EntryName, &Import)> {
     desired.entries.iter().filter_map(|entry| match &entry.source {
-        Source::Import(import) => Some((entry.name.as_str(), import)),
+        Source::Import(import) => Some((&entry.name, import)),
         Source::Generate { .. } | Source::Public { .. } => None,
     })
 }
 
 /// The state of a source: as it is remembered while the Secret is of the same version, else as it is read.
-async fn look(desired: &Desired, name: &str, import: &Import, pass: &Pass<'_>) -> SourceState {
+async fn look(desired: &Desired, name: &EntryName, import: &Import, pass: &Pass<'_>) -> SourceState {
     let uid = Uid::of(pass.resource.as_ref());
     let version = match watched_version(desired, import, pass.cx) {
         Some(version) => version,
@@ -82,7 +82,7 @@ async fn labelled_version(desired: &Desired, import: &Import, pass: &Pass<'_>) -
 ///
 /// # Errors
 /// The state that keeps it from being read.
-pub(super) async fn read(desired: &Desired, name: &str, pass: &Pass<'_>) -> Result<Jwk, SourceState> {
+pub(super) async fn read(desired: &Desired, name: &EntryName, pass: &Pass<'_>) -> Result<Jwk, SourceState> {
     let Some((_, import)) = imports(desired).find(|(entry, _)| *entry == name) else { return Err(missing()) };
     let api = Api::<Secret>::namespaced(pass.cx.client.clone(), &desired.namespace);
     let found = call_secret("read a Secret", api.get_opt(&import.secret_ref.name)).await.map_err(|error| unreadable(&error, pass))?;

@@ -45,7 +45,7 @@ fn import(alg: Option<&str>, key_use: Option<KeyUse>) -> Import {
 fn look(set: &str, document: Vec<u8>, import: &Import) -> Result<Jwk, SourceState> {
     let labels = BTreeMap::from([("jwk-operator.dev/import".to_owned(), "true".to_owned())]);
     let data = BTreeMap::from([("key".to_owned(), document)]);
-    read_source(&set.into(), "legacy", import, SecretContent { labels: &labels, secret_type: None, data: &data })
+    read_source(&set.into(), &"legacy".into(), import, SecretContent { labels: &labels, secret_type: None, data: &data })
 }
 
 #[test]

@@ -28,7 +28,7 @@ fn live(world: &World) -> Vec<String> {
 }
 
 fn kid_at(moment: Timestamp) -> String {
-    kid::generated(&SET.into(), "signing", kid::Slot::at(moment))
+    kid::generated(&SET.into(), &"signing".into(), kid::Slot::at(moment))
 }
 
 fn state_of(world: &World, kid: &str) -> Option<KeyState> {

@@ -9,8 +9,8 @@ use jwk_operator::{
     hydra::emulator::{DerivedKeys, Store},
     jwk::Jwk,
     lifecycle::{
-        self, Answer, Desired, Failure, HeldTarget, Local, Observed, Outcome, Pace, Progress, Record, RefusedWrite, SecretContent, Sight,
-        Source, SourceKey, SourceState, Step, TargetId, TargetState, TargetStep, Wanted,
+        self, Answer, Desired, EntryName, Failure, HeldTarget, Local, Observed, Outcome, Pace, Progress, Record, RefusedWrite,
+        SecretContent, Sight, Source, SourceKey, SourceState, Step, TargetId, TargetState, TargetStep, Wanted,
     },
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
@@ -241,8 +241,8 @@ impl World {
     }
 
     /// What the Secret of an entry holds, its kid decided.
-    pub fn source(&self, desired: &Desired, name: &str) -> Result<Jwk, SourceState> {
-        let entry = desired.entries.iter().find(|entry| entry.name == name).expect("an entry");
+    pub fn source(&self, desired: &Desired, name: &EntryName) -> Result<Jwk, SourceState> {
+        let entry = desired.entries.iter().find(|entry| entry.name == *name).expect("an entry");
         let Source::Import(import) = &entry.source else { panic!("{name} is no import") };
         let Some((document, labelled)) = self.secrets.get(&import.secret_ref.name) else {
             return Err(SourceState::Missing { why: "it does not exist".into() });
@@ -383,7 +383,7 @@ impl World {
         seen
     }
 
-    pub fn source_state(&self, desired: &Desired, name: &str) -> SourceState {
+    pub fn source_state(&self, desired: &Desired, name: &EntryName) -> SourceState {
         match self.source(desired, name) {
             Ok(key) => SourceState::Held(SourceKey::of(&key).expect("a kid")),
             Err(state) => state,
