@@ -9,6 +9,7 @@
 
 pub mod import;
 mod key;
+mod kid;
 mod parse;
 mod public;
 mod set;
@@ -18,6 +19,7 @@ mod thumbprint;
 pub(crate) mod validate;
 
 pub use key::Jwk;
+pub use kid::Kid;
 pub use parse::ParseError;
 pub use public::{PublicJwk, PublicJwkSet};
 pub use set::JwkSet;

@@ -8,7 +8,7 @@ use super::{
     spec::source::SourceState,
     step::{Place, RefusedWrite, Step},
 };
-use crate::jwk::{Jwk, JwkSet};
+use crate::jwk::{Jwk, JwkSet, Kid};
 
 /// What became of a step.
 #[derive(Clone, Debug)]
@@ -87,11 +87,11 @@ impl Observed {
         match step.place() {
             Place::Staged => self.staged_was_read(set, server_time, now),
             Place::Live => {
-                let before = self.signer().map(str::to_owned);
+                let before = self.signer().map(Kid::from);
                 self.live_was_read(set, server_time, now);
                 if matches!(step, Step::CreateSymmetricKey { .. }) {
                     self.private_written_at = Some(now);
-                    self.stopped_signing.extend(before.filter(|before| self.signer() != Some(before)).map(|before| (before, now)));
+                    self.stopped_signing.extend(before.filter(|before| self.signer() != Some(before.as_str())).map(|before| (before, now)));
                 }
             }
         }
@@ -151,7 +151,7 @@ impl Observed {
         if key.is_private() {
             self.private_written_at = Some(now);
             self.order_is_unread = true;
-            if let Some(displaced) = self.signer().filter(|signer| Some(*signer) != key.kid()).map(str::to_owned) {
+            if let Some(displaced) = self.signer().filter(|signer| Some(*signer) != key.kid()).map(Kid::from) {
                 self.stopped_signing.insert(displaced, now);
             }
         }
@@ -161,16 +161,16 @@ impl Observed {
         self.note_server_time(server_time, now);
     }
 
-    fn key_was_deleted(&mut self, place: Place, kid: &str) {
-        self.removed.insert(kid.to_owned());
+    fn key_was_deleted(&mut self, place: Place, kid: &Kid) {
+        self.removed.insert(kid.clone());
         match place {
             Place::Live => {
-                self.live.keys.retain(|key| key.kid() != Some(kid));
+                self.live.keys.retain(|key| key.kid() != Some(kid.as_str()));
                 self.live_read_at = None;
             }
             Place::Staged => {
                 if let Some(staged) = &mut self.staged {
-                    staged.keys.retain(|key| key.kid() != Some(kid));
+                    staged.keys.retain(|key| key.kid() != Some(kid.as_str()));
                 }
                 self.staged_read_at = None;
             }

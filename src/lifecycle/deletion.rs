@@ -49,7 +49,7 @@ pub(super) fn next(desired: &Desired, seen: &Observed, now: Timestamp) -> Option
     // Whatever the status says: what is left there now, nobody looks for later.
     let Some(staged) = seen.staged.as_ref().filter(|_| seen.is_staged_fresh()) else { return Some(Step::ReadStaged) };
     if let Some(kid) = staged.keys.iter().find_map(Jwk::kid) {
-        let step = Step::DeleteKey { place: Place::Staged, kid: kid.to_owned(), cause: DeleteCause::ResourceDeleted };
+        let step = Step::DeleteKey { place: Place::Staged, kid: kid.into(), cause: DeleteCause::ResourceDeleted };
         return Some(ahead::guarded(seen, step, now));
     }
     let mut own: Vec<(Option<Slot>, &str)> = seen
@@ -67,7 +67,7 @@ pub(super) fn next(desired: &Desired, seen: &Observed, now: Timestamp) -> Option
     let step = if origin == Origin::Created && own.len() == seen.live.keys.len() {
         Step::DeleteSet
     } else {
-        Step::DeleteKey { place: Place::Live, kid: (*oldest).to_owned(), cause: DeleteCause::ResourceDeleted }
+        Step::DeleteKey { place: Place::Live, kid: (*oldest).into(), cause: DeleteCause::ResourceDeleted }
     };
     Some(ahead::guarded(seen, step, now))
 }

@@ -8,6 +8,7 @@ use std::fmt;
 use jiff::{SignedDuration, Timestamp, civil::DateTime, tz::TimeZone};
 
 use super::{entry_name::EntryName, set_id::SetId};
+use crate::jwk::Kid;
 
 const FORMAT: &str = "%Y%m%dT%H%M%SZ";
 
@@ -51,8 +52,8 @@ impl fmt::Debug for Slot {
 }
 
 /// The kid of the key of entry `name` at `slot`.
-pub fn generated(set: &SetId, name: &EntryName, slot: Slot) -> String {
-    format!("{set}.{name}.{slot}")
+pub fn generated(set: &SetId, name: &EntryName, slot: Slot) -> Kid {
+    format!("{set}.{name}.{slot}").into()
 }
 
 /// The entry name and slot of a kid that was generated for this set; `None` for every other kid. The case of letters counts: verifiers tell
@@ -80,8 +81,8 @@ mod tests {
         let set = SetId::from("shop.payments");
         let kid = generated(&set, &"signing".into(), slot);
         assert_eq!(kid, "shop.payments.signing.20261123T204207Z");
-        assert_eq!(parse_generated(&set, &kid), Some(("signing", slot)));
-        assert_eq!(parse_generated(&"Shop.payments".into(), &kid), None, "case counts");
+        assert_eq!(parse_generated(&set, kid.as_str()), Some(("signing", slot)));
+        assert_eq!(parse_generated(&"Shop.payments".into(), kid.as_str()), None, "case counts");
     }
 
     #[test]

@@ -13,7 +13,7 @@ use super::{
     step::RefusedWrite,
 };
 use crate::api::KeyState;
-use crate::jwk::{Jwk, JwkSet};
+use crate::jwk::{Jwk, JwkSet, Kid};
 
 /// Beyond this difference between our clock and the admin API's nothing is timed.
 pub(super) const CLOCK_TOLERANCE: SignedDuration = SignedDuration::from_secs(60);
@@ -40,9 +40,9 @@ pub struct Observed {
     /// Whether the server answered the generation of a key without its private half.
     pub is_opaque: bool,
     /// Foreign keys of which was told in this pass that they will leave.
-    pub told: BTreeSet<String>,
+    pub told: BTreeSet<Kid>,
     /// Kids that were taken out of a set in this pass.
-    pub removed: BTreeSet<String>,
+    pub removed: BTreeSet<Kid>,
     /// What the admin API refused in this pass, and how.
     pub refused: BTreeMap<RefusedWrite, String>,
     /// What is known without the admin API: the record and the targets.
@@ -63,11 +63,11 @@ pub struct Observed {
     /// Until when the same is assumed of a generation, where the status has the kid of a key that was never seen.
     pub unknown_generation_until: Option<Timestamp>,
     /// Kids that were written down in this pass, and surely not used before.
-    pub reserved: BTreeSet<String>,
+    pub reserved: BTreeSet<Kid>,
     /// How far the admin API's clock is ahead of ours.
     pub clock_skew: Option<SignedDuration>,
     /// When a key was last displaced as the one that signs, by kid.
-    pub stopped_signing: BTreeMap<String, Timestamp>,
+    pub stopped_signing: BTreeMap<Kid, Timestamp>,
     /// When a private key was last written to the set.
     pub private_written_at: Option<Timestamp>,
 }
@@ -134,7 +134,7 @@ impl Observed {
     fn may_have_been_generating(&self) -> bool {
         let is_there = |kid: &str| self.live.key(kid).is_some() || self.staged_keys().iter().any(|key| key.kid() == Some(kid));
         let is_unseen =
-            |(kid, key): (&String, &KeyRecord)| key.state == KeyState::Planned && !self.reserved.contains(kid) && !is_there(kid);
+            |(kid, key): (&Kid, &KeyRecord)| key.state == KeyState::Planned && !self.reserved.contains(kid) && !is_there(kid.as_str());
         self.local.record.is_empty() || self.local.record.keys.iter().any(is_unseen)
     }
 

@@ -10,7 +10,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use super::{entry_name::EntryName, kid::Slot, publication::TargetId};
 use crate::api::{JsonWebKeySetStatus, KeyState, KeyStatus, Origin, Reason};
-use crate::jwk::{PublicJwk, Thumbprint};
+use crate::jwk::{Kid, PublicJwk, Thumbprint};
 
 /// How long a public half stays after its key stopped signing.
 pub const DEFAULT_RETAIN: Duration = Duration::from_secs(48 * 3600);
@@ -23,7 +23,7 @@ pub struct Record {
     /// The server at which the set was last seen; `None` before the first look.
     pub server: Option<String>,
     /// The keys, by kid.
-    pub keys: BTreeMap<String, KeyRecord>,
+    pub keys: BTreeMap<Kid, KeyRecord>,
     /// The newest slot ever used, by entry name.
     pub slots: BTreeMap<EntryName, Slot>,
     /// The targets that were written.
@@ -99,7 +99,7 @@ impl Record {
         Self {
             origin: status.origin,
             server: status.server.clone(),
-            keys: status.keys.iter().map(|key| (key.kid.clone(), KeyRecord::from_status(key))).collect(),
+            keys: status.keys.iter().map(|key| (key.kid.as_str().into(), KeyRecord::from_status(key))).collect(),
             slots: status.slots.iter().filter_map(|(name, slot)| Some((name.as_str().into(), Slot::parse(slot)?))).collect(),
             targets: status.targets.iter().map(TargetId::from).collect(),
             handled_rotate_at: status.last_handled_rotate_at.clone(),
@@ -140,9 +140,9 @@ impl KeyRecord {
         }
     }
 
-    fn to_status(&self, kid: &str) -> KeyStatus {
+    fn to_status(&self, kid: &Kid) -> KeyStatus {
         KeyStatus {
-            kid: kid.to_owned(),
+            kid: kid.to_string(),
             name: self.name.as_ref().map(EntryName::to_string),
             state: self.state,
             thumbprint: self.thumbprint.clone(),

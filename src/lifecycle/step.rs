@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 use super::{entry_name::EntryName, publication::TargetStep, record::Record, spec::source::SourceKey};
 use crate::api::{Algorithm, KeyUse};
-use crate::jwk::Jwk;
+use crate::jwk::{Jwk, Kid};
 
 /// One effect: a call to the admin API, a write of one target, or a piece of status that must be stored ahead.
 #[derive(Clone, Debug)]
@@ -32,7 +32,7 @@ pub enum Step {
         /// In which set.
         place: Place,
         /// The kid.
-        kid: String,
+        kid: Kid,
         /// The algorithm.
         alg: Algorithm,
         /// The use.
@@ -45,7 +45,7 @@ pub enum Step {
         /// In which set.
         place: Place,
         /// The kid.
-        kid: String,
+        kid: Kid,
         /// The algorithm.
         alg: Algorithm,
         /// The use.
@@ -74,14 +74,14 @@ pub enum Step {
         /// From which set.
         place: Place,
         /// The kid.
-        kid: String,
+        kid: Kid,
         /// Why.
         cause: DeleteCause,
     },
     /// Tell that keys of somebody else will be retired and removed, before they are.
     TellUnmanagedLeave {
         /// Their kids.
-        kids: Vec<String>,
+        kids: Vec<Kid>,
     },
     /// Delete the whole set: a reading just showed nothing but own keys.
     DeleteSet,
@@ -145,7 +145,7 @@ pub enum DeleteCause {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct RefusedWrite {
     /// The kid.
-    pub kid: String,
+    pub kid: Kid,
     /// Whether the key was to be removed, and not stored.
     pub is_removal: bool,
 }
@@ -154,7 +154,7 @@ impl RefusedWrite {
     /// The write that a step is, if it writes one key.
     pub fn of(step: &Step) -> Option<Self> {
         let is_removal = matches!(step, Step::DeleteKey { .. });
-        step.kid().map(|kid| Self { kid: kid.to_owned(), is_removal })
+        step.kid().map(|kid| Self { kid: kid.into(), is_removal })
     }
 }
 
@@ -207,8 +207,8 @@ impl Step {
     /// The kid of the one key that this step writes to the remote set.
     pub fn kid(&self) -> Option<&str> {
         match self {
-            Self::CreateKey { kid, .. } | Self::CreateSymmetricKey { kid, .. } | Self::DeleteKey { kid, .. } => Some(kid),
-            Self::ImportKey { key, .. } => Some(&key.kid),
+            Self::CreateKey { kid, .. } | Self::CreateSymmetricKey { kid, .. } | Self::DeleteKey { kid, .. } => Some(kid.as_str()),
+            Self::ImportKey { key, .. } => Some(key.kid.as_str()),
             Self::PutKey { key, .. } => key.kid(),
             _ => None,
         }

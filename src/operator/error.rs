@@ -6,6 +6,7 @@ use super::api_status;
 use crate::{
     api::Reason,
     hydra,
+    jwk::Kid,
     lifecycle::{Failure, SetId, TargetId},
 };
 
@@ -19,7 +20,7 @@ pub(super) enum PassError {
     #[error(
         "the admin API reports that kid {kid} exists in set {set}, but does not return it: look for a key whose kid differs only in case"
     )]
-    CreateHiddenKey { set: SetId, kid: String },
+    CreateHiddenKey { set: SetId, kid: Kid },
     /// A read or write of the resource itself.
     #[error("cannot {action}: {source}")]
     CallKubernetes {

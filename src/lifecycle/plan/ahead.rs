@@ -3,6 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 
 use crate::api::KeyState;
+use crate::jwk::Kid;
 use crate::lifecycle::{
     Desired, Observed,
     kid::{self, Slot},
@@ -33,7 +34,7 @@ pub(in crate::lifecycle) fn shows_unstored(stored: &Record, record: &Record, ste
     let is_stored = |key: &KeyRecord, known: &KeyRecord| {
         known.thumbprint == key.thumbprint && !(key.state == KeyState::Unmanaged && known.jwk.is_none())
     };
-    let is_new = |kid: &String| {
+    let is_new = |kid: &Kid| {
         let known = stored.keys.get(kid);
         record.keys.get(kid).is_some_and(|key| !known.is_some_and(|known| is_stored(key, known)))
     };
@@ -55,11 +56,11 @@ pub(in crate::lifecycle) fn must_be_stored_ahead(desired: &Desired, seen: &Obser
     }
     let lacks_key = match step {
         Step::CreateKey { kid, .. } if is_first_pass(seen) => {
-            return kid::parse_generated(&desired.set, kid).is_none_or(|(_, slot)| slot != Slot::at(desired.created));
+            return kid::parse_generated(&desired.set, kid.as_str()).is_none_or(|(_, slot)| slot != Slot::at(desired.created));
         }
-        Step::CreateKey { kid, .. } | Step::CreateSymmetricKey { kid, .. } => is_unknown(kid),
+        Step::CreateKey { kid, .. } | Step::CreateSymmetricKey { kid, .. } => is_unknown(kid.as_str()),
         Step::PutKey { key, .. } => key.kid().is_none_or(is_other),
-        Step::ImportKey { key, .. } => is_other(&key.kid),
+        Step::ImportKey { key, .. } => is_other(key.kid.as_str()),
         _ => false,
     };
     step.writes_remote() && (seen.local.record.origin.is_none() || lacks_key)

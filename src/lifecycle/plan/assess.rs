@@ -32,7 +32,7 @@ use crate::lifecycle::{
 };
 use crate::{
     api::{Mode, Reason},
-    jwk::{Jwk, PublicJwk},
+    jwk::{Jwk, Kid, PublicJwk},
 };
 
 /// The result of one look at everything.
@@ -41,7 +41,7 @@ pub struct Assessment {
     /// What must be remembered.
     pub record: Record,
     /// The public halves to publish, by kid.
-    pub published: BTreeMap<String, PublicJwk>,
+    pub published: BTreeMap<Kid, PublicJwk>,
     /// What is due, first things first.
     pub steps: Vec<Step>,
     /// What blocks it.
@@ -98,14 +98,14 @@ pub fn assess(desired: &Desired, seen: &Observed, now: Timestamp) -> Assessment 
 
 /// The private keys of the set that may be exported where it is granted, in the order of the set: the signer first. What somebody else put under
 /// an own kid is none of them.
-fn exported<'world>(look: Look<'world>, replaced: &BTreeSet<String>, expired: &BTreeSet<String>) -> Vec<&'world Jwk> {
+fn exported<'world>(look: Look<'world>, replaced: &BTreeSet<Kid>, expired: &BTreeSet<Kid>) -> Vec<&'world Jwk> {
     let leaves = |kid: &str| replaced.contains(kid) || expired.contains(kid) || look.desired.revoked.contains(kid);
     look.seen.private_keys().filter(|key| key.kid().is_some_and(|kid| !leaves(kid))).collect()
 }
 
 impl Assessment {
     /// Of what the remote set needs and of what is to be published, first things first.
-    fn of(look: Look<'_>, record: Record, public: BTreeMap<String, PublicJwk>, due: Due, published: Published) -> Self {
+    fn of(look: Look<'_>, record: Record, public: BTreeMap<Kid, PublicJwk>, due: Due, published: Published) -> Self {
         let mut clocks = Due::default();
         if !look.seen.trusts_clock() {
             // Without the figure, which would make a new status of each look.

@@ -6,15 +6,18 @@ use crate::lifecycle::{
     record::Record,
     remote::{look::Look, recover::Recovered},
 };
-use crate::{api::KeyState, jwk::PublicJwk};
+use crate::{
+    api::KeyState,
+    jwk::{Kid, PublicJwk},
+};
 
 /// The record without the keys that are neither in the set, nor staged, nor published, nor about to be made or to come, nor revoked. `explained`
 /// are the kids that an entry names.
 pub(super) fn forget(
     look: Look<'_>,
-    explained: &BTreeSet<String>,
+    explained: &BTreeSet<Kid>,
     recovered: &Recovered,
-    published: &BTreeMap<String, PublicJwk>,
+    published: &BTreeMap<Kid, PublicJwk>,
     mut record: Record,
 ) -> Record {
     let Look { desired, seen, now } = look;
@@ -24,13 +27,13 @@ pub(super) fn forget(
     // A write that was not answered may bring a key that is in no set now.
     let may_come = seen.late_answers_until(now).is_some();
     record.keys.retain(|kid, key| {
-        seen.live.key(kid).is_some()
+        seen.live.key(kid.as_str()).is_some()
             || published.contains_key(kid)
             || explained.contains(kid)
             || desired.revoked.contains(kid)
             || (key.state == KeyState::Staged && seen.staged.is_none())
             // Else it would be taken for a key that waits for its turn.
-            || (key.state == KeyState::Revoked && seen.staged_keys().iter().any(|staged| staged.kid() == Some(kid)))
+            || (key.state == KeyState::Revoked && seen.staged_keys().iter().any(|staged| staged.kid() == Some(kid.as_str())))
             || (key.thumbprint.is_some() && (may_come || wanted.contains(kid.as_str())))
             // It leaves the targets because its time came or it was revoked, also when that is not so any more by then.
             || (key.state != KeyState::Unmanaged && recovered.held.contains_key(kid))

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::api::{KeyState, Reason};
+use crate::jwk::Kid;
 use crate::lifecycle::{
     record::{KeyRecord, Record},
     remote::{due::Due, look::Look},
@@ -11,7 +12,7 @@ use crate::lifecycle::{
 /// Where private keys stay inside the server, as with an HSM, each new key replaces the set, and none can be moved: nothing is written. `record` is
 /// what would be remembered otherwise, and `due` what would be done.
 pub(super) fn opaque(look: Look<'_>, mut record: Record, due: Due) -> (Record, Due) {
-    record.keys.retain(|kid, _| look.seen.local.record.keys.contains_key(kid) || look.seen.live.key(kid).is_some());
+    record.keys.retain(|kid, _| look.seen.local.record.keys.contains_key(kid) || look.seen.live.key(kid.as_str()).is_some());
     let mut due = due.only_told();
     due.stalled(
         Reason::OpaqueKeys,
@@ -25,7 +26,7 @@ pub(super) fn opaque(look: Look<'_>, mut record: Record, due: Due) -> (Record, D
 
 /// An observer reports that the set differs, and publishes what is there, together with what was the operator's own before it was made an observer.
 /// `recognised` is the record of what is there, `looked` what would be remembered otherwise, and `due` what would be done.
-pub(super) fn observe(look: Look<'_>, recognised: &Record, looked: &Record, expired: &BTreeSet<String>, due: Due) -> (Record, Due) {
+pub(super) fn observe(look: Look<'_>, recognised: &Record, looked: &Record, expired: &BTreeSet<Kid>, due: Due) -> (Record, Due) {
     // Somebody else may write the set meanwhile, and stage a key.
     let mut record = Record { staged_keys: None, ..look.seen.local.record.clone() };
     // What vanished leaves: at once if the set was never this resource's to write, else as it would if it still were.
@@ -37,7 +38,7 @@ pub(super) fn observe(look: Look<'_>, recognised: &Record, looked: &Record, expi
         }
     }
     for (kid, key) in &recognised.keys {
-        let Some(live) = look.seen.live.key(kid) else { continue };
+        let Some(live) = look.seen.live.key(kid.as_str()) else { continue };
         let state = if key.state == KeyState::Revoked { KeyState::Announced } else { key.state };
         // What is there is published, with a certificate that was renewed.
         let is_same = live.public_thumbprint() == key.thumbprint;

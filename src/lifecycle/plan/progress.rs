@@ -5,7 +5,7 @@ use std::{
     mem::{Discriminant, discriminant},
 };
 
-use crate::lifecycle::step::Step;
+use crate::{jwk::Kid, lifecycle::step::Step};
 
 /// After so many steps others come first. A set of hundreds of keys needs more, and goes on when it is its turn again.
 const BEFORE_OTHERS: usize = 512;
@@ -63,7 +63,7 @@ fn subject(step: &Step) -> Option<String> {
     match step {
         Step::StoreRecord(_) | Step::ReadLive | Step::ReadStaged | Step::Wait { .. } => None,
         Step::Target(step) => Some(step.id().to_string()),
-        Step::TellUnmanagedLeave { kids } => Some(kids.join(" ")),
+        Step::TellUnmanagedLeave { kids } => Some(kids.iter().map(Kid::as_str).collect::<Vec<_>>().join(" ")),
         _ => Some(step.kid().unwrap_or_default().to_owned()),
     }
 }
@@ -74,7 +74,7 @@ mod tests {
     use crate::lifecycle::{DeleteCause, Place};
 
     fn delete(kid: &str) -> Step {
-        Step::DeleteKey { place: Place::Live, kid: kid.to_owned(), cause: DeleteCause::Expired }
+        Step::DeleteKey { place: Place::Live, kid: kid.into(), cause: DeleteCause::Expired }
     }
 
     #[test]

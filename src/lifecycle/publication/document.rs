@@ -9,7 +9,7 @@ use aws_lc_rs::digest::{self, SHA256};
 use zeroize::Zeroizing;
 
 use crate::api::PrivateLayout;
-use crate::jwk::{Jwk, JwkSet, PublicJwk, PublicJwkSet};
+use crate::jwk::{Jwk, JwkSet, Kid, PublicJwk, PublicJwkSet};
 
 /// SHA-256.
 type Hash = [u8; 32];
@@ -34,8 +34,8 @@ pub struct SealedDocument {
     /// Hash of the public part.
     shown: Hash,
     form: Form,
-    private_kids: Vec<String>,
-    published: BTreeMap<String, PublicJwk>,
+    private_kids: Vec<Kid>,
+    published: BTreeMap<Kid, PublicJwk>,
     text: Option<Zeroizing<String>>,
 }
 
@@ -85,18 +85,18 @@ impl Document {
     }
 
     /// The keys whose public halves a reader finds in it, by kid. What is no JWK Set has none.
-    pub fn published(&self) -> BTreeMap<String, PublicJwk> {
+    pub fn published(&self) -> BTreeMap<Kid, PublicJwk> {
         match self {
             Self::Public(text) => {
                 let keys = serde_json::from_str::<PublicJwkSet>(text).map(|set| set.keys).unwrap_or_default();
-                keys.into_iter().filter_map(|key| Some((key.kid()?.to_owned(), key))).collect()
+                keys.into_iter().filter_map(|key| Some((key.kid()?.into(), key))).collect()
             }
             Self::Sealed(document) => document.published.clone(),
         }
     }
 
     /// The kids of its private keys.
-    pub(super) fn private_kids(&self) -> &[String] {
+    pub(super) fn private_kids(&self) -> &[Kid] {
         match self {
             Self::Public(_) => &[],
             Self::Sealed(document) => &document.private_kids,
@@ -131,7 +131,7 @@ impl Document {
 
 /// A document without the keys of these kids, public and private halves; everything else stays as it is. `None` if it is no JWK Set, or holds
 /// none of them.
-pub fn without_keys(bytes: &[u8], kids: &BTreeSet<String>) -> Option<Document> {
+pub fn without_keys(bytes: &[u8], kids: &BTreeSet<Kid>) -> Option<Document> {
     let mut set = JwkSet::parse(bytes).ok()?;
     let before = set.keys.len();
     set.keys.retain(|key| key.kid().is_none_or(|kid| !kids.contains(kid)));
@@ -177,15 +177,15 @@ impl SealedDocument {
     }
 
     fn of<'key>(text: &[u8], keys: impl Iterator<Item = &'key Jwk> + Clone) -> Self {
-        let halves = keys.clone().filter_map(Jwk::public_half).filter_map(|key| Some((key.kid()?.to_owned(), key)));
+        let halves = keys.clone().filter_map(Jwk::public_half).filter_map(|key| Some((key.kid()?.into(), key)));
         let published: BTreeMap<_, _> = halves.collect();
         let private = keys.filter(|key| key.is_private());
         let form = if private.clone().next().is_some() { Form::Private } else { Form::Public };
-        let private_kids: Vec<_> = private.filter_map(|key| key.kid().map(str::to_owned)).collect();
+        let private_kids: Vec<_> = private.filter_map(|key| key.kid().map(Kid::from)).collect();
         let mut shown = public_text(&published);
         for kid in &private_kids {
             shown.push('\0');
-            shown.push_str(kid);
+            shown.push_str(kid.as_str());
         }
         Self { sha256: sha256(text), shown: sha256(shown.as_bytes()), form, private_kids, published, text: None }
     }
@@ -202,18 +202,18 @@ pub(super) fn in_hexadecimal(hash: &[u8]) -> String {
     hash.iter().take(8).map(|byte| format!("{byte:02x}")).collect()
 }
 
-fn public_text(keys: &BTreeMap<String, PublicJwk>) -> String {
+fn public_text(keys: &BTreeMap<Kid, PublicJwk>) -> String {
     // A map of strings and lists of strings always serializes.
     serde_json::to_string(&PublicJwkSet { keys: keys.values().cloned().collect() }).unwrap_or_default()
 }
 
 /// The document that holds these public halves.
-pub(super) fn public(keys: &BTreeMap<String, PublicJwk>) -> Document {
+pub(super) fn public(keys: &BTreeMap<Kid, PublicJwk>) -> Document {
     Document::Public(public_text(keys))
 }
 
 /// The document that holds private keys, the signer first, and the public halves of the others.
-pub(super) fn private(layout: PrivateLayout, private: &[&Jwk], public: &BTreeMap<String, PublicJwk>) -> Document {
+pub(super) fn private(layout: PrivateLayout, private: &[&Jwk], public: &BTreeMap<Kid, PublicJwk>) -> Document {
     let half = |kid: Option<&str>| kid.and_then(|kid| public.get(kid)).map(|key| key.as_jwk());
     let others = |shown: &[&Jwk]| {
         let shown: Vec<_> = shown.iter().filter_map(|key| key.kid()).collect();
@@ -262,8 +262,8 @@ mod tests {
         serde_json::from_value(key).expect("a key")
     }
 
-    fn halves(kids: &[&str]) -> BTreeMap<String, PublicJwk> {
-        kids.iter().map(|kid| ((*kid).to_owned(), key(kid, false).public_half().expect("a public half"))).collect()
+    fn halves(kids: &[&str]) -> BTreeMap<Kid, PublicJwk> {
+        kids.iter().map(|kid| ((*kid).into(), key(kid, false).public_half().expect("a public half"))).collect()
     }
 
     fn shown(document: &Document) -> Vec<(String, bool)> {

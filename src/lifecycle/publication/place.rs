@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     api::{KeyState, Reason, TargetKind},
-    jwk::{Jwk, PublicJwk},
+    jwk::{Jwk, Kid, PublicJwk},
     lifecycle::{
         entry_name::EntryName,
         findings::{Severity, Trouble},
@@ -22,7 +22,7 @@ use crate::{
 /// What verifiers are to find in the targets.
 pub(in crate::lifecycle) struct Shown<'keys> {
     /// The public halves, by kid.
-    pub(in crate::lifecycle) public: BTreeMap<String, PublicJwk>,
+    pub(in crate::lifecycle) public: BTreeMap<Kid, PublicJwk>,
     /// What it comes from.
     pub(in crate::lifecycle) source: Source<'keys>,
     /// When revoked keys leave.
@@ -36,7 +36,7 @@ pub(in crate::lifecycle) enum Source<'keys> {
     /// The record alone.
     Record {
         /// The kids that stay only where they still are: they retired long enough ago by a clock that nobody compared.
-        over: BTreeSet<String>,
+        over: BTreeSet<Kid>,
     },
 }
 
@@ -176,7 +176,7 @@ impl Placement<'_> {
     }
 
     /// The public halves that one target must hold.
-    fn public_in(&self, id: &TargetId) -> BTreeMap<String, PublicJwk> {
+    fn public_in(&self, id: &TargetId) -> BTreeMap<Kid, PublicJwk> {
         let mut public = self.shown.public.clone();
         if let (Source::Record { over }, Some(held)) = (&self.shown.source, self.local.held(id)) {
             let there = held.content.published();

@@ -5,17 +5,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::Wanted;
 use crate::{
     api::KeyState,
-    jwk::PublicJwk,
+    jwk::{Kid, PublicJwk},
     lifecycle::record::{KeyRecord, Record},
 };
 
 /// The public halves that the record shows: of every key that signs, is about to or did, and of those of others that it holds. What the spec
 /// revokes is left out, and what leaves since it retired long enough ago.
-pub(in crate::lifecycle) fn published(
-    record: &Record,
-    revoked: &BTreeSet<String>,
-    leaving: &BTreeSet<String>,
-) -> BTreeMap<String, PublicJwk> {
+pub(in crate::lifecycle) fn published(record: &Record, revoked: &BTreeSet<Kid>, leaving: &BTreeSet<Kid>) -> BTreeMap<Kid, PublicJwk> {
     let shown = record.keys.iter().filter(|(kid, key)| is_shown(key) && !revoked.contains(*kid) && !leaving.contains(*kid));
     shown.filter_map(|(kid, key)| Some((kid.clone(), key.jwk.clone()?))).collect()
 }
@@ -33,7 +29,7 @@ fn is_shown(key: &KeyRecord) -> bool {
 /// Those of the keys `held` by a target that stay in it although the record does not show them, while the remote set cannot be asked: a process
 /// may have died between writing the target and remembering that the key is published. Its thumbprint was written down before. Of a lost record
 /// everything stays.
-pub(super) fn kept(wanted: &Wanted, record: &Record, mut held: BTreeMap<String, PublicJwk>) -> BTreeMap<String, PublicJwk> {
+pub(super) fn kept(wanted: &Wanted, record: &Record, mut held: BTreeMap<Kid, PublicJwk>) -> BTreeMap<Kid, PublicJwk> {
     let may_be_unseen = |key: &KeyRecord| match key.state {
         KeyState::Planned | KeyState::Staged => true,
         KeyState::Announced | KeyState::Active | KeyState::Unmanaged => key.jwk.is_none(),

@@ -10,7 +10,7 @@ use aws_lc_rs::digest;
 use super::document::{self, Document, in_hexadecimal};
 use super::{target_id::TargetId, wanted::Target};
 use crate::api::{FIELD_MANAGER, LAST_APPLIED_ANNOTATION, MANAGED_BY_LABEL, MANAGED_METADATA_ANNOTATION, SET_ANNOTATION};
-use crate::jwk::{Jwk, PublicJwk};
+use crate::jwk::{Jwk, Kid, PublicJwk};
 use crate::lifecycle::{set_id::SetId, uid::Uid};
 
 /// What was found where a target should be.
@@ -78,7 +78,7 @@ pub enum TargetStep {
         /// Which.
         id: TargetId,
         /// The kids that leave.
-        kids: BTreeSet<String>,
+        kids: BTreeSet<Kid>,
         /// The object as it was read.
         held: Box<HeldTarget>,
     },
@@ -142,7 +142,7 @@ impl TargetContent {
     }
 
     /// The keys that this content publishes, by kid. What is no JWK Set publishes none.
-    pub fn published(&self) -> BTreeMap<String, PublicJwk> {
+    pub fn published(&self) -> BTreeMap<Kid, PublicJwk> {
         self.data.values().flat_map(Document::published).collect()
     }
 
@@ -157,7 +157,7 @@ impl TargetContent {
     }
 
     /// The kids of the private keys it holds.
-    pub(in crate::lifecycle) fn private_kids(&self) -> Vec<String> {
+    pub(in crate::lifecycle) fn private_kids(&self) -> Vec<Kid> {
         self.data.values().flat_map(Document::private_kids).cloned().collect()
     }
 
@@ -219,7 +219,7 @@ fn managed_metadata(annotations: &BTreeMap<String, String>) -> impl Iterator<Ite
 }
 
 /// What a target should contain when these public halves are published, and these keys are private, the signer first.
-pub(super) fn content(target: &Target, set: &SetId, keys: &BTreeMap<String, PublicJwk>, private: &[&Jwk]) -> TargetContent {
+pub(super) fn content(target: &Target, set: &SetId, keys: &BTreeMap<Kid, PublicJwk>, private: &[&Jwk]) -> TargetContent {
     let document = match target.private {
         Some(layout) => document::private(layout, private, keys),
         None => document::public(keys),

@@ -1,11 +1,11 @@
 //! Whether every reader can know a key.
 
 use super::{Local, TargetId, TargetState, Wanted};
-use crate::jwk::Thumbprint;
+use crate::jwk::{Kid, Thumbprint};
 
 /// The first target that verifiers may have read and that does not hold this key. One that was never written counts for nothing: its first
 /// document holds what is announced.
-pub(in crate::lifecycle) fn target_without(wanted: &Wanted, local: &Local, kid: &str, thumbprint: &Thumbprint) -> Option<TargetId> {
+pub(in crate::lifecycle) fn target_without(wanted: &Wanted, local: &Local, kid: &Kid, thumbprint: &Thumbprint) -> Option<TargetId> {
     let holds = |id: &TargetId| {
         let published = local.held(id).map(|held| held.content.published());
         let key = published.as_ref().and_then(|published| published.get(kid));

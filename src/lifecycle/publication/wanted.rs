@@ -6,6 +6,7 @@ use kube::ResourceExt as _;
 
 use super::TargetId;
 use crate::api::{AdminApiSpec, JsonWebKeySet, PrivateLayout, PublishTarget, TargetContentKind, TargetKind};
+use crate::jwk::Kid;
 use crate::lifecycle::{entry_name::EntryName, set_id::SetId};
 
 /// The data key of a target that names none.
@@ -21,7 +22,7 @@ pub struct Wanted {
     /// The targets that shall hold private keys, which the AdminApi does not grant: they are removed.
     pub withheld: Vec<TargetId>,
     /// The kids that leave every target at once.
-    pub revoked: BTreeSet<String>,
+    pub revoked: BTreeSet<Kid>,
     /// Whether `targets` are all that shall be: what else is there is removed. While a spec is refused, it stays.
     pub is_complete: bool,
     /// Whether Secrets may hold private keys.
@@ -80,7 +81,7 @@ impl Wanted {
             set: set.clone(),
             targets,
             withheld,
-            revoked: resource.spec.revoke.iter().cloned().collect(),
+            revoked: resource.spec.revoke.iter().map(|kid| kid.as_str().into()).collect(),
             is_complete: true,
             private_keys,
             readable,

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 
 use super::supply::Supplier;
 use crate::api::{KeyState, Reason};
-use crate::jwk::{PublicJwk, Thumbprint};
+use crate::jwk::{Kid, PublicJwk, Thumbprint};
 use crate::lifecycle::{
     publication::{TargetId, target_without},
     rank::Rank,
@@ -17,7 +17,7 @@ use crate::lifecycle::{
 /// A key that will serve an entry and cannot sign yet.
 pub(super) struct Candidate<'key> {
     pub(super) entry: &'key Entry,
-    pub(super) kid: &'key str,
+    pub(super) kid: &'key Kid,
     /// Its public half; `None` for a symmetric key.
     pub(super) public: Option<PublicJwk>,
     pub(super) thumbprint: Option<Thumbprint>,
@@ -37,8 +37,8 @@ impl Supplier<'_> {
     /// Takes a candidate one step further.
     pub(super) fn bring_up(&mut self, candidate: Candidate<'_>) {
         let kid = candidate.kid;
-        let live = self.look.seen.live.key(kid);
-        let record = self.record.keys.entry(kid.to_owned()).or_insert_with(|| KeyRecord::new(None, KeyState::Planned));
+        let live = self.look.seen.live.key(kid.as_str());
+        let record = self.record.keys.entry(kid.clone()).or_insert_with(|| KeyRecord::new(None, KeyState::Planned));
         if matches!(record.state, KeyState::Unmanaged | KeyState::Revoked) {
             *record = KeyRecord::new(None, KeyState::Planned);
         }
@@ -59,7 +59,7 @@ impl Supplier<'_> {
                 state => state,
             };
         }
-        self.explained.insert(kid.to_owned());
+        self.explained.insert(kid.clone());
         if candidate.is_emergency {
             let rank = if candidate.is_announced { Rank::Emergency } else { Rank::Create };
             self.due.add(rank, candidate.activation);
@@ -129,7 +129,7 @@ impl Supplier<'_> {
         }
     }
 
-    fn blocked_by_target(&mut self, kid: &str, target: &TargetId) {
+    fn blocked_by_target(&mut self, kid: &Kid, target: &TargetId) {
         let message = format!(
             "kid {kid} is due to sign, but {target} does not hold its public half: it signs after every target has held it for prepublish"
         );

@@ -9,7 +9,7 @@ use super::{
     supply::{Served, Serving, Supplier},
 };
 use crate::api::{Algorithm, KeyState, KeyUse, Reason};
-use crate::jwk::Jwk;
+use crate::jwk::{Jwk, Kid};
 use crate::lifecycle::{
     entry_name::EntryName,
     kid::{self, Slot},
@@ -45,7 +45,7 @@ impl Supplier<'_> {
                 && self.look.is_own_generated(&self.record, kid, slot)
                 && !self.look.desired.revoked.contains(kid)
                 && !self.replaced.contains(kid);
-            is_usable.then(|| Serving { kid: kid.to_owned(), slot, fits: fits(key, alg, key_use) })
+            is_usable.then(|| Serving { kid: kid.into(), slot, fits: fits(key, alg, key_use) })
         });
         own.max_by_key(|serving| (serving.fits, serving.slot))
     }
@@ -76,7 +76,7 @@ impl Supplier<'_> {
     }
 
     fn promote(&mut self, entry: &Entry, alg: Algorithm, slot: Slot, key: Jwk, serving: Option<&Serving>) {
-        let Some(kid) = key.kid().map(str::to_owned) else { return };
+        let Some(kid) = key.kid().map(Kid::from) else { return };
         self.kept_staged.insert(kid.clone());
         let asked = serving.and_then(|serving| self.asked(serving));
         let is_regular = serving.is_some_and(|serving| serving.fits);

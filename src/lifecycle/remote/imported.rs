@@ -5,6 +5,7 @@ use super::{
     supply::{Supplier, has_same_members},
 };
 use crate::api::{Import, KeyState, Reason};
+use crate::jwk::Kid;
 use crate::lifecycle::{
     entry_name::EntryName,
     kid,
@@ -22,7 +23,7 @@ impl Supplier<'_> {
     pub(super) fn supply_imported(&mut self, entry: &Entry, import: &Import) {
         if let Some(kid) = import.kid.as_ref().filter(|kid| self.look.seen.live.key(kid).is_some()) {
             // Whatever is stored under it belongs to an entry.
-            self.explained.insert(kid.clone());
+            self.explained.insert(kid.as_str().into());
         }
         let held = match self.look.seen.sources.get(&entry.name) {
             Some(SourceState::Held(held)) => Some(held),
@@ -47,7 +48,7 @@ impl Supplier<'_> {
             let message = format!("key {}: kid {} belongs to another entry: write another kid as import.kid", entry.name, held.kid);
             self.due.stalled(Reason::KidTaken, message);
         } else if !self.may_be_stored(held) {
-            if self.look.seen.live.key(&held.kid).is_some() {
+            if self.look.seen.live.key(held.kid.as_str()).is_some() {
                 self.explained.insert(held.kid.clone());
             }
             let message = format!(
@@ -63,7 +64,7 @@ impl Supplier<'_> {
     }
 
     /// The private key of the entry in the live set: the one that the Secret holds, else the one that was seen to sign last.
-    fn serving_import(&self, name: &EntryName, held: Option<&SourceKey>) -> Option<String> {
+    fn serving_import(&self, name: &EntryName, held: Option<&SourceKey>) -> Option<Kid> {
         let own = self.look.seen.private_keys().filter_map(|key| {
             let kid = key.kid()?;
             let record = self.record.keys.get(kid).filter(|record| record.name.as_ref() == Some(name))?;
@@ -74,7 +75,7 @@ impl Supplier<'_> {
             let is_held = held.is_some_and(|held| held.is(key));
             is_usable.then_some(((is_held, record.activated_at), kid))
         });
-        own.max_by_key(|(order, _)| *order).map(|(_, kid)| kid.to_owned())
+        own.max_by_key(|(order, _)| *order).map(|(_, kid)| kid.into())
     }
 
     /// While the Secret cannot be read, what was announced of it waits.
@@ -82,24 +83,24 @@ impl Supplier<'_> {
         let waiting = self.record.keys.iter().filter(|(kid, record)| {
             record.name.as_ref() == Some(name)
                 && matches!(record.state, KeyState::Announced | KeyState::Planned)
-                && self.look.seen.live.key(kid).is_some()
-                && kid::parse_generated(&self.look.desired.set, kid).is_none()
+                && self.look.seen.live.key(kid.as_str()).is_some()
+                && kid::parse_generated(&self.look.desired.set, kid.as_str()).is_none()
         });
         self.explained.extend(waiting.map(|(kid, _)| kid.clone()));
     }
 
-    fn is_taken_by_an_entry(&self, name: &EntryName, kid: &str) -> bool {
+    fn is_taken_by_an_entry(&self, name: &EntryName, kid: &Kid) -> bool {
         self.look.desired.entries.iter().any(|other| match &other.source {
             Source::Public { kid: theirs, .. } => theirs == kid,
             // Of two imports of one kid the first by name has it.
-            Source::Import(_) => other.name < *name && self.look.seen.source(&other.name).is_some_and(|held| held.kid == kid),
+            Source::Import(_) => other.name < *name && self.look.seen.source(&other.name).is_some_and(|held| held.kid == *kid),
             Source::Generate { .. } => false,
         })
     }
 
     fn supply_private_source(&mut self, entry: &Entry, held: &SourceKey) {
         let import = |cause| Step::ImportKey { name: entry.name.clone(), key: Box::new(held.clone()), cause };
-        let live = self.look.seen.live.key(&held.kid).filter(|live| live.is_private() && held.is(live));
+        let live = self.look.seen.live.key(held.kid.as_str()).filter(|live| live.is_private() && held.is(live));
         match live {
             Some(live) => {
                 let differs = held.public.as_ref().is_some_and(|public| !has_same_members(live, public));

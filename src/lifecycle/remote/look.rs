@@ -45,9 +45,9 @@ impl<'world> Look<'world> {
     /// The entry that gives its key this kid.
     pub(in crate::lifecycle) fn supplier(self, kid: &str) -> Option<&'world Entry> {
         self.desired.entries.iter().find(|entry| match &entry.source {
-            Source::Public { kid: supplied, .. } => supplied == kid,
+            Source::Public { kid: supplied, .. } => *supplied == *kid,
             Source::Import(import) => {
-                import.kid.as_deref() == Some(kid) || self.seen.source(&entry.name).is_some_and(|held| held.kid == kid)
+                import.kid.as_deref() == Some(kid) || self.seen.source(&entry.name).is_some_and(|held| held.kid == *kid)
             }
             Source::Generate { .. } => false,
         })

@@ -11,7 +11,7 @@ use super::{
     room,
 };
 use crate::api::{KeyState, Reason};
-use crate::jwk::{Jwk, PublicJwk};
+use crate::jwk::{Jwk, Kid, PublicJwk};
 use crate::lifecycle::{
     entry_name::EntryName,
     kid,
@@ -23,7 +23,7 @@ pub(in crate::lifecycle) struct Recognised {
     /// What is remembered, brought up to date with what is there.
     pub(in crate::lifecycle) record: Record,
     /// Own kids whose live material is not what was recorded: somebody else put it there.
-    pub(in crate::lifecycle) replaced: BTreeSet<String>,
+    pub(in crate::lifecycle) replaced: BTreeSet<Kid>,
     pub(in crate::lifecycle) due: Due,
 }
 
@@ -40,7 +40,7 @@ struct Recogniser<'world> {
     look: Look<'world>,
     recovered: &'world Recovered,
     record: Record,
-    replaced: BTreeSet<String>,
+    replaced: BTreeSet<Kid>,
     due: Due,
 }
 
@@ -78,7 +78,7 @@ impl Recogniser<'_> {
         if left_out > 0 {
             self.report_left_out(left_out);
         }
-        let slots = self.look.seen.staged_keys().iter().filter_map(Jwk::kid).chain(self.look.desired.revoked.iter().map(String::as_str));
+        let slots = self.look.seen.staged_keys().iter().filter_map(Jwk::kid).chain(self.look.desired.revoked.iter().map(Kid::as_str));
         for (name, slot) in slots.filter_map(|kid| kid::parse_generated(&self.look.desired.set, kid)) {
             self.record.note_slot(name.into(), slot);
         }
@@ -87,7 +87,7 @@ impl Recogniser<'_> {
     /// What is not in the set any more is not published for somebody else.
     fn forget_absent_others(&mut self) {
         let absent =
-            |(kid, record): &(&String, &mut KeyRecord)| record.state == KeyState::Unmanaged && self.look.seen.live.key(kid).is_none();
+            |(kid, record): &(&Kid, &mut KeyRecord)| record.state == KeyState::Unmanaged && self.look.seen.live.key(kid.as_str()).is_none();
         self.record.keys.iter_mut().filter(absent).for_each(|(_, record)| record.jwk = None);
     }
 
@@ -111,7 +111,7 @@ impl Recogniser<'_> {
         let timed = self.look.timed();
         let remembered = self.recovered.halves.get(kid);
         let retain = self.look.retain_of(name);
-        let record = self.record.keys.entry(kid.to_owned()).or_insert_with(|| {
+        let record = self.record.keys.entry(kid.into()).or_insert_with(|| {
             let mut record = KeyRecord::new(Some(name.clone()), KeyState::Planned);
             record.jwk = remembered.cloned();
             record.thumbprint = remembered.and_then(|key| key.thumbprint().ok());
@@ -132,7 +132,7 @@ impl Recogniser<'_> {
             record.jwk = key.public_half();
         }
         if record.note_material(key, timed) == Material::Replaced {
-            self.replaced.insert(kid.to_owned());
+            self.replaced.insert(kid.into());
         }
     }
 
@@ -150,7 +150,7 @@ impl Recogniser<'_> {
         let name = self.look.supplier(kid).map(|entry| entry.name.clone());
         let timed = self.look.timed();
         let retain = name.as_ref().and_then(|name| self.look.retain_of(name));
-        let record = self.record.keys.entry(kid.to_owned()).or_insert_with(|| KeyRecord::new(name.clone(), KeyState::Planned));
+        let record = self.record.keys.entry(kid.into()).or_insert_with(|| KeyRecord::new(name.clone(), KeyState::Planned));
         if matches!(record.state, KeyState::Unmanaged | KeyState::Revoked) {
             *record = KeyRecord::new(name.clone(), KeyState::Planned);
         }
@@ -161,12 +161,12 @@ impl Recogniser<'_> {
         record.name = name.or(record.name.take());
         record.retain = retain.unwrap_or(record.retain);
         if record.note_material(key, timed) == Material::Replaced {
-            self.replaced.insert(kid.to_owned());
+            self.replaced.insert(kid.into());
         }
     }
 
     fn recognise_unmanaged(&mut self, key: &Jwk, kid: &str, public: Option<PublicJwk>) {
-        let record = self.record.keys.entry(kid.to_owned()).or_insert_with(|| KeyRecord::new(None, KeyState::Unmanaged));
+        let record = self.record.keys.entry(kid.into()).or_insert_with(|| KeyRecord::new(None, KeyState::Unmanaged));
         if record.state != KeyState::Unmanaged {
             // Somebody else was faster, or put back what was revoked: the kid is theirs.
             *record = KeyRecord::new(None, KeyState::Unmanaged);

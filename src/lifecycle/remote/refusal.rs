@@ -12,13 +12,13 @@ const LISTED: usize = 3;
 
 /// Whether the admin API refused in this pass to store the next key of an entry, so that the entry can supply none.
 pub(in crate::lifecycle) fn is_refused(look: Look<'_>, entry: &Entry) -> bool {
-    let held = look.seen.source(&entry.name).map(|held| held.kid.as_str());
+    let held = look.seen.source(&entry.name).map(|held| &held.kid);
     look.seen.refused.keys().filter(|write| !write.is_removal).any(|write| match &entry.source {
         Source::Generate { .. } => {
-            let is_serving = look.seen.live.key(&write.kid).is_some_and(crate::jwk::Jwk::is_private);
-            !is_serving && kid::parse_generated(&look.desired.set, &write.kid).is_some_and(|(name, _)| name == entry.name.as_str())
+            let is_serving = look.seen.live.key(write.kid.as_str()).is_some_and(crate::jwk::Jwk::is_private);
+            !is_serving && kid::parse_generated(&look.desired.set, write.kid.as_str()).is_some_and(|(name, _)| name == entry.name.as_str())
         }
-        Source::Import(_) => held == Some(write.kid.as_str()),
+        Source::Import(_) => held == Some(&write.kid),
         Source::Public { kid, .. } => *kid == write.kid,
     })
 }

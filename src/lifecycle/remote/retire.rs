@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::{due::Due, look::Look, recognise::Recognised, recover::Recovered, signer::signer_is_in_front, supply::Supply};
 use crate::api::{KeyState, Reason, UnmanagedKeys};
-use crate::jwk::Jwk;
+use crate::jwk::{Jwk, Kid};
 use crate::lifecycle::{
     rank::Rank,
     record::{KeyRecord, Record},
@@ -16,7 +16,7 @@ pub(in crate::lifecycle) struct Leaving {
     /// What is remembered, with what retired.
     pub(in crate::lifecycle) record: Record,
     /// Kids that leave the targets, and then the set.
-    pub(in crate::lifecycle) expired: BTreeSet<String>,
+    pub(in crate::lifecycle) expired: BTreeSet<Kid>,
     pub(in crate::lifecycle) due: Due,
 }
 
@@ -30,11 +30,11 @@ pub(in crate::lifecycle) fn retire(look: Look<'_>, own: &Recognised, supply: &Su
 
 struct Retirement<'world> {
     look: Look<'world>,
-    replaced: &'world BTreeSet<String>,
+    replaced: &'world BTreeSet<Kid>,
     supply: &'world Supply,
     recovered: &'world Recovered,
     record: Record,
-    expired: BTreeSet<String>,
+    expired: BTreeSet<Kid>,
     due: Due,
 }
 
@@ -55,7 +55,7 @@ impl Retirement<'_> {
                     if is_own || self.look.seen.told.contains(kid) {
                         self.retire_private(key, kid, is_own);
                     } else {
-                        self.due.add(Rank::Retire, Step::TellUnmanagedLeave { kids: vec![kid.to_owned()] });
+                        self.due.add(Rank::Retire, Step::TellUnmanagedLeave { kids: vec![kid.into()] });
                     }
                 } else if is_own {
                     self.tell_if_last(kid);
@@ -123,9 +123,9 @@ impl Retirement<'_> {
             self.due.wake_at(after);
             return false;
         }
-        self.expired.insert(kid.to_owned());
+        self.expired.insert(kid.into());
         if !self.recovered.held.contains_key(kid) {
-            self.due.add(Rank::Remove, Step::DeleteKey { place: Place::Live, kid: kid.to_owned(), cause: DeleteCause::Expired });
+            self.due.add(Rank::Remove, Step::DeleteKey { place: Place::Live, kid: kid.into(), cause: DeleteCause::Expired });
         }
         true
     }

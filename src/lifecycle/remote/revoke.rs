@@ -11,7 +11,7 @@ use super::{
     supply::Supply,
 };
 use crate::api::{KeyState, Mode, Reason};
-use crate::jwk::Jwk;
+use crate::jwk::{Jwk, Kid};
 use crate::lifecycle::{
     kid,
     rank::Rank,
@@ -35,7 +35,7 @@ pub(in crate::lifecycle) struct Marked {
 pub(in crate::lifecycle) fn mark_revoked(look: Look<'_>, recovered: &Recovered, mut record: Record) -> Marked {
     let (known, unknown): (Vec<_>, Vec<_>) = look.desired.revoked.iter().partition(|kid| is_known(look, recovered, &record, kid));
     for kid in known {
-        let name = kid::parse_generated(&look.desired.set, kid).map(|(name, _)| name.into());
+        let name = kid::parse_generated(&look.desired.set, kid.as_str()).map(|(name, _)| name.into());
         let key = record.keys.entry(kid.clone()).or_insert_with(|| KeyRecord::new(name, KeyState::Revoked));
         key.state = KeyState::Revoked;
     }
@@ -49,18 +49,18 @@ pub(in crate::lifecycle) fn mark_revoked(look: Look<'_>, recovered: &Recovered, 
 }
 
 /// Whether a kid is or was that of a key of this set, as far as anybody knows.
-fn is_known(look: Look<'_>, recovered: &Recovered, record: &Record, kid: &str) -> bool {
+fn is_known(look: Look<'_>, recovered: &Recovered, record: &Record, kid: &Kid) -> bool {
     record.keys.contains_key(kid)
         || recovered.held.contains_key(kid)
         || look.seen.removed.contains(kid)
-        || look.seen.live.key(kid).is_some()
-        || look.seen.staged_keys().iter().any(|key| key.kid() == Some(kid))
+        || look.seen.live.key(kid.as_str()).is_some()
+        || look.seen.staged_keys().iter().any(|key| key.kid() == Some(kid.as_str()))
 }
 
-fn unknown_kids(look: Look<'_>, record: &Record, unknown: &[&String]) -> String {
+fn unknown_kids(look: Look<'_>, record: &Record, unknown: &[&Kid]) -> String {
     let set = &look.desired.set;
-    let known: BTreeSet<&str> = record.keys.keys().map(String::as_str).chain(look.seen.live.keys.iter().filter_map(Jwk::kid)).collect();
-    let told = unknown.iter().take(LISTED).map(|kid| match closest(kid, &known) {
+    let known: BTreeSet<&str> = record.keys.keys().map(Kid::as_str).chain(look.seen.live.keys.iter().filter_map(Jwk::kid)).collect();
+    let told = unknown.iter().take(LISTED).map(|kid| match closest(kid.as_str(), &known) {
         Some(close) => format!("kid {kid} in spec.revoke is not a known key of set {set}; did you mean {close}?"),
         None => format!("kid {kid} in spec.revoke is not a known key of set {set}: status.keys lists the known keys"),
     });
@@ -78,7 +78,7 @@ pub(in crate::lifecycle) fn revoke(look: Look<'_>, withdrawal: Rank) -> Due {
     for (place, key) in places {
         let rank = if place == Place::Live && key.is_private() { withdrawal } else { Rank::Revoke };
         if let Some(kid) = key.kid() {
-            due.add(rank, Step::DeleteKey { place, kid: kid.to_owned(), cause: DeleteCause::Revoked });
+            due.add(rank, Step::DeleteKey { place, kid: kid.into(), cause: DeleteCause::Revoked });
         }
     }
     due

@@ -3,7 +3,7 @@
 use super::{due::Due, look::Look};
 use crate::{
     api::{KeyState, Reason},
-    jwk::PublicJwk,
+    jwk::{Kid, PublicJwk},
     lifecycle::record::{KeyRecord, Record},
 };
 
@@ -22,19 +22,19 @@ pub(super) fn size(kid: &str, public: Option<&PublicJwk>) -> usize {
     BESIDES + 2 * kid.len() + half
 }
 
-fn own(record: &Record) -> impl Iterator<Item = (&String, &KeyRecord)> {
+fn own(record: &Record) -> impl Iterator<Item = (&Kid, &KeyRecord)> {
     record.keys.iter().filter(|(_, key)| key.state != KeyState::Unmanaged)
 }
 
 fn size_of_own(record: &Record) -> usize {
-    own(record).map(|(kid, key)| size(kid, key.jwk.as_ref())).sum()
+    own(record).map(|(kid, key)| size(kid.as_str(), key.jwk.as_ref())).sum()
 }
 
 /// Whether there is room for one own key more. Chains do not count: they are left out before a key is. Nor does what is only planned, so that the
 /// plan of a key does not stand in its own way.
 pub(super) fn is_left(record: &Record) -> bool {
     let made = own(record).filter(|(_, key)| key.state != KeyState::Planned);
-    made.map(|(kid, key)| size(kid, key.jwk.as_ref()).saturating_sub(chain(key).unwrap_or(0))).sum::<usize>() < FOR_OWN
+    made.map(|(kid, key)| size(kid.as_str(), key.jwk.as_ref()).saturating_sub(chain(key).unwrap_or(0))).sum::<usize>() < FOR_OWN
 }
 
 /// What is remembered, as far as there is room for it.
@@ -83,7 +83,7 @@ fn left_out<'record>(look: Look<'_>, record: &'record Record) -> Vec<&'record st
             look.seen.live.key(kid).is_some_and(|live| live.members().contains_key("x5c") && live.public_thumbprint() == key.thumbprint);
         key.state != KeyState::Revoked && has_chain && key.jwk.is_some() && chain(key).is_none()
     };
-    own(record).filter(|(kid, key)| lacks(kid, key)).map(|(kid, _)| kid.as_str()).collect()
+    own(record).filter(|(kid, key)| lacks(kid.as_str(), key)).map(|(kid, _)| kid.as_str()).collect()
 }
 
 fn chains_left_out(look: Look<'_>, kids: &[&str]) -> String {
@@ -144,7 +144,7 @@ mod tests {
                 activated_at: Some("2026-11-23T12:00:00Z".parse().expect("a time")),
                 ..KeyRecord::new(Some(kid.into()), KeyState::Active)
             };
-            record.keys.insert(kid.to_owned(), known);
+            record.keys.insert(kid.into(), known);
         }
         let mut seen = Observed::new(Local::new(record));
         seen.finalizer = true;
@@ -202,7 +202,7 @@ mod tests {
         let retired_at = Some("2026-11-24T11:00:00Z".parse().expect("a time"));
         for number in 0..count {
             let old = KeyRecord { state: KeyState::Retired, retired_at, ..known.clone() };
-            seen.local.record.keys.insert(format!("shop.x.signing.20251123T12{:02}{:02}Z", number / 60, number % 60), old);
+            seen.local.record.keys.insert(format!("shop.x.signing.20251123T12{:02}{:02}Z", number / 60, number % 60).into(), old);
         }
         (desired, seen)
     }

@@ -80,7 +80,8 @@ impl Supplier<'_> {
 
     /// The newest slot that entry `name` ever used, as far as the record, the sets and the targets know.
     pub(super) fn newest_slot(&self, name: &EntryName) -> Option<Slot> {
-        let published = self.recovered.halves.keys().filter_map(|kid| crate::lifecycle::kid::parse_generated(&self.look.desired.set, kid));
+        let published =
+            self.recovered.halves.keys().filter_map(|kid| crate::lifecycle::kid::parse_generated(&self.look.desired.set, kid.as_str()));
         let published = published.filter(|(owner, _)| *owner == name.as_str()).map(|(_, slot)| slot).max();
         self.record.slots.get(name).copied().into_iter().chain(published).max()
     }
@@ -90,7 +91,7 @@ impl Supplier<'_> {
     pub(super) fn planned_slots(&self, name: &EntryName) -> impl Iterator<Item = (Slot, bool)> {
         let planned = self.record.keys.iter().filter(|(_, record)| record.state == KeyState::Planned);
         planned.filter_map(move |(kid, record)| {
-            let (owner, slot) = crate::lifecycle::kid::parse_generated(&self.look.desired.set, kid)?;
+            let (owner, slot) = crate::lifecycle::kid::parse_generated(&self.look.desired.set, kid.as_str())?;
             let is_unused = self.look.seen.reserved.contains(kid) || record.planned_at.is_some_and(|at| self.is_surely_since_answered(at));
             (owner == name.as_str()).then_some((slot, is_unused))
         })

@@ -2,6 +2,7 @@
 
 use super::{due::Due, look::Look};
 use crate::api::{KeyState, Reason};
+use crate::jwk::Kid;
 use crate::lifecycle::{
     publication::{Published, by_record},
     record::KeyRecord,
@@ -16,7 +17,7 @@ pub(in crate::lifecycle) fn is_elsewhere(look: Look<'_>) -> bool {
     let mut known = before.keys.iter().filter(|(_, key)| was_in_the_set(key)).peekable();
     let has_keys = known.peek().is_some();
     let is_there =
-        |(kid, key): (&String, &KeyRecord)| look.seen.live.key(kid).is_some_and(|live| live.public_thumbprint() == key.thumbprint);
+        |(kid, key): (&Kid, &KeyRecord)| look.seen.live.key(kid.as_str()).is_some_and(|live| live.public_thumbprint() == key.thumbprint);
     is_other && !is_accepted && has_keys && !known.any(is_there)
 }
 

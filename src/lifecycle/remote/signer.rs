@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{due::Due, look::Look};
+use crate::jwk::Kid;
 use crate::lifecycle::{
     entry_name::EntryName,
     rank::Rank,
@@ -10,7 +11,7 @@ use crate::lifecycle::{
 };
 
 /// Puts the intended signer first if another private key is: Hydra signs with the first.
-pub(in crate::lifecycle) fn restore_signer(look: Look<'_>, replaced: &BTreeSet<String>, active: &BTreeMap<EntryName, String>) -> Due {
+pub(in crate::lifecycle) fn restore_signer(look: Look<'_>, replaced: &BTreeSet<Kid>, active: &BTreeMap<EntryName, Kid>) -> Due {
     let mut due = Due::default();
     let wanted = intended_signer(look, replaced, active).filter(|wanted| look.seen.signer() != Some(*wanted));
     if let Some(key) = wanted.and_then(|wanted| look.seen.live.key(wanted)) {
@@ -20,7 +21,7 @@ pub(in crate::lifecycle) fn restore_signer(look: Look<'_>, replaced: &BTreeSet<S
 }
 
 /// Whether what shall sign is in front. While the entry of the signer has no key yet, whatever serves another entry signs in its place.
-pub(in crate::lifecycle) fn signer_is_in_front(look: Look<'_>, replaced: &BTreeSet<String>, active: &BTreeMap<EntryName, String>) -> bool {
+pub(in crate::lifecycle) fn signer_is_in_front(look: Look<'_>, replaced: &BTreeSet<Kid>, active: &BTreeMap<EntryName, Kid>) -> bool {
     match intended_signer(look, replaced, active) {
         Some(wanted) => look.seen.signer() == Some(wanted),
         None => look.seen.signer().is_some_and(|front| active.values().any(|kid| kid == front)),
@@ -29,11 +30,11 @@ pub(in crate::lifecycle) fn signer_is_in_front(look: Look<'_>, replaced: &BTreeS
 
 /// The kid of the intended signer, once its key is there. Until then what signs continues, unless somebody else put it under an own kid: then the
 /// first other entry that can sign does so. `active` are the kids that serve the entries.
-fn intended_signer<'kid>(look: Look<'_>, replaced: &BTreeSet<String>, active: &'kid BTreeMap<EntryName, String>) -> Option<&'kid str> {
-    let named = look.desired.signer.as_ref().and_then(|name| active.get(name)).map(String::as_str);
+fn intended_signer<'kid>(look: Look<'_>, replaced: &BTreeSet<Kid>, active: &'kid BTreeMap<EntryName, Kid>) -> Option<&'kid str> {
+    let named = look.desired.signer.as_ref().and_then(|name| active.get(name)).map(Kid::as_str);
     named.filter(|kid| !is_unfit(look, kid)).or_else(|| {
         look.seen.signer().filter(|front| replaced.contains(*front) || is_unfit(look, front))?;
-        active.values().map(String::as_str).find(|kid| can_sign(look, kid))
+        active.values().map(Kid::as_str).find(|kid| can_sign(look, kid))
     })
 }
 
@@ -96,7 +97,7 @@ mod tests {
                 activated_at: Some("2026-11-23T12:00:00Z".parse().expect("a time")),
                 ..KeyRecord::new(Some(name.into()), KeyState::Active)
             };
-            record.keys.insert(key.kid().expect("a kid").to_owned(), known);
+            record.keys.insert(key.kid().expect("a kid").into(), known);
         }
         let mut seen = Observed::new(Local::new(record));
         seen.finalizer = true;

@@ -18,7 +18,7 @@ pub(in crate::lifecycle) fn clear_staged(look: Look<'_>, supply: &Supply) -> Due
     let mut due = Due::default();
     let left = look.seen.staged_keys().iter().filter_map(Jwk::kid);
     for kid in left.filter(|kid| !supply.kept_staged.contains(*kid) && !look.desired.revoked.contains(*kid)) {
-        due.add(Rank::Clear, Step::DeleteKey { place: Place::Staged, kid: kid.to_owned(), cause: DeleteCause::Leftover });
+        due.add(Rank::Clear, Step::DeleteKey { place: Place::Staged, kid: kid.into(), cause: DeleteCause::Leftover });
     }
     due
 }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{due::Due, look::Look, recognise::Recognised, recover::Recovered, refusal::is_refused};
 use crate::api::{KeyState, Reason};
-use crate::jwk::{Jwk, PublicJwk, Thumbprint};
+use crate::jwk::{Jwk, Kid, PublicJwk, Thumbprint};
 use crate::lifecycle::{
     entry_name::EntryName,
     kid::Slot,
@@ -22,11 +22,11 @@ pub(in crate::lifecycle) struct Supply {
     /// What is remembered, with what serves and what is planned.
     pub(in crate::lifecycle) record: Record,
     /// The private key that serves each entry, by entry name.
-    pub(in crate::lifecycle) active: BTreeMap<EntryName, String>,
+    pub(in crate::lifecycle) active: BTreeMap<EntryName, Kid>,
     /// Kids that an entry of the spec names, or that are to be made for one.
-    pub(in crate::lifecycle) explained: BTreeSet<String>,
+    pub(in crate::lifecycle) explained: BTreeSet<Kid>,
     /// Kids of staged keys that wait for their time.
-    pub(in crate::lifecycle) kept_staged: BTreeSet<String>,
+    pub(in crate::lifecycle) kept_staged: BTreeSet<Kid>,
     /// The entry that can put a private key into the set now.
     pub(in crate::lifecycle) capable: Option<EntryName>,
     /// Whether a key is to be put into the staged set.
@@ -57,12 +57,12 @@ pub(in crate::lifecycle) fn supply(look: Look<'_>, own: &Recognised, recovered: 
 /// The search in progress. How each kind of entry is supplied is in a file of its own.
 pub(in crate::lifecycle) struct Supplier<'world> {
     pub(in crate::lifecycle) look: Look<'world>,
-    pub(in crate::lifecycle) replaced: &'world BTreeSet<String>,
+    pub(in crate::lifecycle) replaced: &'world BTreeSet<Kid>,
     pub(in crate::lifecycle) recovered: &'world Recovered,
     pub(in crate::lifecycle) record: Record,
-    pub(in crate::lifecycle) active: BTreeMap<EntryName, String>,
-    pub(in crate::lifecycle) explained: BTreeSet<String>,
-    pub(in crate::lifecycle) kept_staged: BTreeSet<String>,
+    pub(in crate::lifecycle) active: BTreeMap<EntryName, Kid>,
+    pub(in crate::lifecycle) explained: BTreeSet<Kid>,
+    pub(in crate::lifecycle) kept_staged: BTreeSet<Kid>,
     /// Whether no private key of the set may sign.
     lacks_private_key: bool,
     capable: Option<EntryName>,
@@ -119,7 +119,7 @@ impl Supplier<'_> {
     }
 
     /// Whether a kid belongs to another key: one that was seen under it, or one of somebody else that is there.
-    pub(in crate::lifecycle) fn is_taken(&self, kid: &str, wanted: Option<&Thumbprint>, is_wanted: impl Fn(&Jwk) -> bool) -> bool {
+    pub(in crate::lifecycle) fn is_taken(&self, kid: &Kid, wanted: Option<&Thumbprint>, is_wanted: impl Fn(&Jwk) -> bool) -> bool {
         match self.record.keys.get(kid) {
             // Somebody else's key was published under it, too.
             Some(record) if record.state == KeyState::Unmanaged && record.thumbprint.is_some() => {
@@ -130,16 +130,16 @@ impl Supplier<'_> {
             }
             Some(_) | None => {}
         }
-        self.look.seen.live.key(kid).is_some_and(|live| !is_wanted(live))
+        self.look.seen.live.key(kid.as_str()).is_some_and(|live| !is_wanted(live))
             || self.recovered.held.get(kid).is_some_and(|published| published.thumbprint().ok().as_ref() != wanted)
     }
 
-    fn supply_public(&mut self, entry: &Entry, key: &PublicJwk, kid: &str, wanted: &Thumbprint) {
+    fn supply_public(&mut self, entry: &Entry, key: &PublicJwk, kid: &Kid, wanted: &Thumbprint) {
         let name = &entry.name;
         if self.look.desired.revoked.contains(kid) {
             return;
         }
-        self.explained.insert(kid.to_owned());
+        self.explained.insert(kid.clone());
         let recorded = self
             .record
             .keys
@@ -154,7 +154,7 @@ impl Supplier<'_> {
             );
             return;
         }
-        match self.look.seen.live.key(kid) {
+        match self.look.seen.live.key(kid.as_str()) {
             Some(live) if live.public_thumbprint().as_ref() == Some(wanted) => {
                 if let Some(record) = self.record.keys.get_mut(kid) {
                     record.state = KeyState::Announced;
@@ -184,9 +184,9 @@ impl Supplier<'_> {
         }
     }
 
-    fn put_public(&mut self, name: &EntryName, key: &PublicJwk, kid: &str, wanted: &Thumbprint, cause: PutCause) {
+    fn put_public(&mut self, name: &EntryName, key: &PublicJwk, kid: &Kid, wanted: &Thumbprint, cause: PutCause) {
         let timed = self.look.timed();
-        let record = self.record.keys.entry(kid.to_owned()).or_insert_with(|| KeyRecord::new(Some(name.clone()), KeyState::Planned));
+        let record = self.record.keys.entry(kid.clone()).or_insert_with(|| KeyRecord::new(Some(name.clone()), KeyState::Planned));
         if matches!(record.state, KeyState::Unmanaged | KeyState::Revoked) {
             *record = KeyRecord::new(Some(name.clone()), KeyState::Planned);
         }
@@ -199,9 +199,9 @@ impl Supplier<'_> {
     }
 
     /// Marks the key that serves an entry.
-    pub(in crate::lifecycle) fn serve(&mut self, name: &EntryName, kid: &str) {
-        self.active.insert(name.clone(), kid.to_owned());
-        self.explained.insert(kid.to_owned());
+    pub(in crate::lifecycle) fn serve(&mut self, name: &EntryName, kid: &Kid) {
+        self.active.insert(name.clone(), kid.clone());
+        self.explained.insert(kid.clone());
         if let Some(record) = self.record.keys.get_mut(kid) {
             record.state = KeyState::Active;
             record.retired_at = None;
@@ -223,7 +223,7 @@ impl Supplier<'_> {
 
 /// The generated private key that serves an entry now.
 pub(in crate::lifecycle) struct Serving {
-    pub(in crate::lifecycle) kid: String,
+    pub(in crate::lifecycle) kid: Kid,
     pub(in crate::lifecycle) slot: Slot,
     /// Whether it is of the algorithm and use that the entry asks for.
     pub(in crate::lifecycle) fits: bool,

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::{due::Due, look::Look, recover::Recovered, supply::Supply};
 use crate::api::KeyState;
-use crate::jwk::PublicJwk;
+use crate::jwk::{Kid, PublicJwk};
 use crate::lifecycle::{
     entry_name::EntryName,
     kid,
@@ -18,7 +18,7 @@ pub(in crate::lifecycle) struct Vanished {
     /// What is remembered, with what vanished as retired.
     pub(in crate::lifecycle) record: Record,
     /// Kids that leave the targets, since their time has come.
-    pub(in crate::lifecycle) expired: BTreeSet<String>,
+    pub(in crate::lifecycle) expired: BTreeSet<Kid>,
     pub(in crate::lifecycle) due: Due,
 }
 
@@ -29,7 +29,7 @@ pub(in crate::lifecycle) fn put_back_vanished(look: Look<'_>, supply: &Supply, r
     let (mut expired, mut due) = (BTreeSet::new(), Due::default());
     let timed = look.timed();
     for (kid, known) in &mut record.keys {
-        let is_waited_for = look.seen.live.key(kid).is_some() || supply.explained.contains(kid);
+        let is_waited_for = look.seen.live.key(kid.as_str()).is_some() || supply.explained.contains(kid);
         let was_never_told = matches!(known.state, KeyState::Planned | KeyState::Staged | KeyState::Unmanaged | KeyState::Revoked);
         if is_waited_for || was_never_told {
             continue;
@@ -52,13 +52,13 @@ pub(in crate::lifecycle) fn put_back_vanished(look: Look<'_>, supply: &Supply, r
 /// The record with what only the targets know: a key that was made and published before a crash, or before the status was lost.
 fn with_recovered(look: Look<'_>, recovered: &Recovered, mut record: Record) -> Record {
     for (kid, key) in &recovered.halves {
-        let name = match kid::parse_generated(&look.desired.set, kid) {
+        let name = match kid::parse_generated(&look.desired.set, kid.as_str()) {
             Some((name, slot)) => {
                 record.note_slot(name.into(), slot);
                 name.into()
             }
             // Its entry may be gone, but it was written down for it before it was stored.
-            None => match look.supplier(kid).map(|entry| entry.name.clone()).or_else(|| planned_for(&record, kid, key)) {
+            None => match look.supplier(kid.as_str()).map(|entry| entry.name.clone()).or_else(|| planned_for(&record, kid, key)) {
                 Some(name) => name,
                 None => continue,
             },
@@ -76,7 +76,7 @@ fn with_recovered(look: Look<'_>, recovered: &Recovered, mut record: Record) -> 
 }
 
 /// The entry that exactly this key was written down for.
-fn planned_for(record: &Record, kid: &str, key: &PublicJwk) -> Option<EntryName> {
+fn planned_for(record: &Record, kid: &Kid, key: &PublicJwk) -> Option<EntryName> {
     let record = record.keys.get(kid).filter(|record| record.state == KeyState::Planned)?;
     record.name.clone().filter(|_| record.is(key))
 }

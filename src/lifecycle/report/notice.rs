@@ -1,6 +1,7 @@
 //! What is worth an event: steps, in the words of the events.
 
 use crate::api::Reason;
+use crate::jwk::Kid;
 use crate::lifecycle::{
     answer::Answer,
     publication::TargetStep,
@@ -14,13 +15,13 @@ pub struct Notice {
     /// The reason of the event.
     pub reason: Reason,
     /// What it happened to: kids.
-    pub kids: Vec<String>,
+    pub kids: Vec<Kid>,
 }
 
 impl Notice {
     /// The sentence of the event.
     pub fn sentence(&self, set: &SetId) -> String {
-        let kids = self.kids.join(", ");
+        let kids = self.kids.iter().map(Kid::as_str).collect::<Vec<_>>().join(", ");
         match self.reason {
             Reason::KeyGenerated => format!("Generated {kids} in set {set}"),
             Reason::KeyStaged => format!("Made {kids} outside of set {set}: it is announced before it signs"),
@@ -61,7 +62,7 @@ pub fn notice(step: &Step, answer: &Answer) -> Option<Notice> {
             (_, Place::Staged) => (Reason::KeyStaged, vec![kid.clone()]),
             (_, Place::Live) => (Reason::KeyGenerated, vec![kid.clone()]),
         },
-        Step::PutKey { key, cause } => (reason_of(*cause), key.kid().map(str::to_owned).into_iter().collect()),
+        Step::PutKey { key, cause } => (reason_of(*cause), key.kid().map(Kid::from).into_iter().collect()),
         Step::ImportKey { key, cause, .. } => (reason_of(*cause), vec![key.kid.clone()]),
         Step::DeleteKey { kid, cause: DeleteCause::Expired, .. } => (Reason::KeyRemoved, vec![kid.clone()]),
         Step::DeleteKey { kid, cause: DeleteCause::Revoked, .. } => (Reason::KeyRevoked, vec![kid.clone()]),
@@ -139,7 +140,7 @@ mod tests {
     #[test]
     fn a_kid_that_exists_already_answers_an_earlier_request() {
         let (alg, key_use) = (crate::api::Algorithm::ES256, crate::api::KeyUse::Sig);
-        let create = Step::CreateKey { place: Place::Live, kid: "a".to_owned(), alg, key_use, cause: CreateCause::New };
+        let create = Step::CreateKey { place: Place::Live, kid: "a".into(), alg, key_use, cause: CreateCause::New };
         assert_eq!(reason(&create, &Answer::Conflict), Some(Reason::KeyGenerated));
     }
 }

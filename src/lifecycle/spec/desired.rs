@@ -16,7 +16,7 @@ use crate::api::{
     ACCEPT_SERVER_ANNOTATION, AdminApiSpec, Algorithm, DeletionPolicy, Generate, Import, JsonWebKeySet, KeySource, KeyUse, Mode, PublicKey,
     Reason, UnmanagedKeys,
 };
-use crate::jwk::{Jwk, PublicJwk, Thumbprint};
+use crate::jwk::{Jwk, Kid, PublicJwk, Thumbprint};
 use crate::lifecycle::{
     entry_name::EntryName,
     kid,
@@ -58,7 +58,7 @@ pub struct Desired {
     /// What is published, and where.
     pub publication: Wanted,
     /// The kids that leave set and targets at once.
-    pub revoked: BTreeSet<String>,
+    pub revoked: BTreeSet<Kid>,
     /// When somebody asks for another key in the place of each generated one.
     pub rotate_at: Option<RotateAt>,
     /// The shortest time between two rotations of one key.
@@ -69,7 +69,9 @@ impl Desired {
     /// Whether an entry of the spec itself holds exactly this key: its kid and its material.
     pub(in crate::lifecycle) fn supplies(&self, key: &Jwk) -> bool {
         self.entries.iter().any(|entry| match &entry.source {
-            Source::Public { kid, thumbprint, .. } => key.kid() == Some(kid) && key.public_thumbprint().as_ref() == Some(thumbprint),
+            Source::Public { kid, thumbprint, .. } => {
+                key.kid() == Some(kid.as_str()) && key.public_thumbprint().as_ref() == Some(thumbprint)
+            }
             Source::Generate { .. } | Source::Import(_) => false,
         })
     }
@@ -103,7 +105,7 @@ pub enum Source {
         /// The key as the spec has it.
         key: Box<PublicJwk>,
         /// Its kid.
-        kid: String,
+        kid: Kid,
         /// Its thumbprint.
         thumbprint: Thumbprint,
     },
@@ -157,7 +159,7 @@ pub fn validate(resource: &JsonWebKeySet, api: &AdminApiSpec, labels: Option<&La
         unmanaged_keys: spec.unmanaged_keys.unwrap_or_default(),
         deletion_policy: spec.deletion_policy,
         mode: spec.mode.unwrap_or_default(),
-        revoked: spec.revoke.iter().cloned().collect(),
+        revoked: spec.revoke.iter().map(|kid| kid.as_str().into()).collect(),
         rotate_at: asked_rotation(resource),
         min_rotation_interval: super::limits::min_rotation_interval(api),
         namespace,
@@ -260,20 +262,20 @@ fn generated(set: &SetId, name: &EntryName, Generate { alg, key_use }: Generate)
 }
 
 fn public(set: &SetId, name: &EntryName, key: &PublicKey) -> Result<Source, SpecRefusal> {
-    let kid = key.kid.clone();
+    let kid = key.kid.as_str();
     let invalid = |why: String| SpecRefusal::new(Reason::InvalidKey, format!("key {name}, kid {kid}: {why}"));
     if key.holds_private_members() {
         return Err(invalid("this is a private key: remove d, p, q, dp, dq, qi, oth and k, and treat the key as exposed".into()));
     }
-    if kid::parse_generated(set, &kid).is_some() {
-        return Err(reserved(name, &kid));
+    if kid::parse_generated(set, kid).is_some() {
+        return Err(reserved(name, kid));
     }
     let value = serde_json::to_value(key).map_err(|_| invalid("it cannot be written as JSON".into()))?;
     let jwk: Jwk = serde_json::from_value(value).map_err(|_| invalid("it is not a JWK".into()))?;
     jwk.validate().map_err(|error| invalid(error.to_string()))?;
     let thumbprint = jwk.thumbprint().map_err(|error| invalid(error.to_string()))?;
     let public = jwk.public_half().ok_or_else(|| invalid("kty must not be oct: a symmetric key has no public half".into()))?;
-    Ok(Source::Public { key: Box::new(public), kid, thumbprint })
+    Ok(Source::Public { key: Box::new(public), kid: kid.into(), thumbprint })
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, fmt};
 use super::timing::Timing;
 use crate::api::{IMPORT_LABEL, Import};
 use crate::jwk::{
-    Jwk, PublicJwk, Thumbprint,
+    Jwk, Kid, PublicJwk, Thumbprint,
     import::{self, Wanted},
 };
 use crate::lifecycle::{entry_name::EntryName, kid, set_id::SetId};
@@ -52,7 +52,7 @@ pub enum SourceState {
 #[derive(Clone, PartialEq)]
 pub struct SourceKey {
     /// Its kid.
-    pub kid: String,
+    pub kid: Kid,
     /// Its public half; `None` for a symmetric key.
     pub public: Option<PublicJwk>,
     /// What two readings are compared by. Of a symmetric key it is a hash of the secret: it is never shown.
@@ -70,17 +70,12 @@ impl fmt::Debug for SourceKey {
 impl SourceKey {
     /// What is known of `key`, which has a kid.
     pub fn of(key: &Jwk) -> Option<Self> {
-        Some(Self {
-            kid: key.kid()?.to_owned(),
-            public: key.public_half(),
-            fingerprint: key.thumbprint().ok()?,
-            is_private: key.is_private(),
-        })
+        Some(Self { kid: key.kid()?.into(), public: key.public_half(), fingerprint: key.thumbprint().ok()?, is_private: key.is_private() })
     }
 
     /// Whether `key` is the same key: its kid and its material.
     pub fn is(&self, key: &Jwk) -> bool {
-        key.kid() == Some(&self.kid) && key.thumbprint().is_ok_and(|thumbprint| thumbprint == self.fingerprint)
+        key.kid() == Some(self.kid.as_str()) && key.thumbprint().is_ok_and(|thumbprint| thumbprint == self.fingerprint)
     }
 
     /// The thumbprint that may be shown; `None` of a symmetric key.

@@ -19,6 +19,7 @@ use crate::operator::{
 use crate::{
     api::JsonWebKeySet,
     hydra,
+    jwk::Kid,
     lifecycle::{Desired, Notice, Observed, Outcome, Uid, spec::limits::late_answers},
 };
 
@@ -51,7 +52,7 @@ pub(in crate::operator) struct Pass<'cx> {
     /// What was done, for events.
     pub(super) notices: Vec<Notice>,
     /// The kid of a POST that was refused in this pass.
-    pub(super) refused_kid: Option<String>,
+    pub(super) refused_kid: Option<Kid>,
     /// Whether somebody else wrote the resource meanwhile.
     pub(super) was_overtaken: bool,
     /// Its turn at the admin API; `None` while it waits for something else.

@@ -10,7 +10,7 @@ use crate::operator::{error::PassError, waits::turns::Asking};
 use crate::{
     api::Algorithm,
     hydra::{self, CreateJsonWebKeySet, Operation},
-    jwk::{Jwk, symmetric},
+    jwk::{Jwk, Kid, symmetric},
     lifecycle::{Answer, Desired, Place, SetId, SourceKey, Step, spec::limits::late_answers},
 };
 
@@ -24,10 +24,10 @@ pub(super) async fn ask(step: &Step, desired: &Desired, pass: &mut Pass<'_>) -> 
         Step::ReadLive | Step::ReadStaged => read(&set, pass).await,
         Step::CreateKey { kid, alg, key_use, .. } => {
             let (alg, key_use) = (alg.as_str().to_owned(), key_use.as_str().to_owned());
-            create(step, &set, CreateJsonWebKeySet { alg, kid: kid.clone(), key_use }, pass).await
+            create(step, &set, CreateJsonWebKeySet { alg, kid: kid.to_string(), key_use }, pass).await
         }
         Step::CreateSymmetricKey { kid, alg, key_use, .. } => {
-            let key = symmetric::from_bytes(kid, alg.as_str(), key_use.as_str(), &random_bytes(*alg)?);
+            let key = symmetric::from_bytes(kid.as_str(), alg.as_str(), key_use.as_str(), &random_bytes(*alg)?);
             match put(step, &set, &key.map_err(|_| PassError::MakeSymmetricKey)?, pass).await? {
                 // A PUT that somebody else sent at the same time may have won: what counts is what is there.
                 Answer::Written { .. } => read(&set, pass).await,
@@ -41,7 +41,7 @@ pub(super) async fn ask(step: &Step, desired: &Desired, pass: &mut Pass<'_>) -> 
         },
         Step::PutKey { key, .. } => put(step, &set, key, pass).await,
         Step::DeleteKey { kid, .. } => {
-            delete(Operation::DeleteJsonWebKey, pass, async |client| client.delete_json_web_key(set.as_str(), kid).await).await
+            delete(Operation::DeleteJsonWebKey, pass, async |client| client.delete_json_web_key(set.as_str(), kid.as_str()).await).await
         }
         Step::DeleteSet => {
             delete(Operation::DeleteJsonWebKeySet, pass, async |client| client.delete_json_web_key_set(set.as_str()).await).await
@@ -90,17 +90,17 @@ async fn create(step: &Step, set: &SetId, request: CreateJsonWebKeySet, pass: &m
     pass.generation = None;
     match created {
         Ok(answer) => Ok(Answer::Written { key: Box::new(answer.value), server_time: answer.date }),
-        Err(PassError::CallAdminApi(error)) if error.is_conflict() => existing(set, &request.kid, pass),
+        Err(PassError::CallAdminApi(error)) if error.is_conflict() => existing(set, request.kid.into(), pass),
         Err(error) => Err(error),
     }
 }
 
 /// A kid that exists already: an earlier request for it arrived. The set shows it.
-fn existing(set: &SetId, kid: &str, pass: &mut Pass<'_>) -> Result<Answer, PassError> {
-    if pass.refused_kid.as_deref() == Some(kid) {
-        return Err(PassError::CreateHiddenKey { set: set.clone(), kid: kid.to_owned() });
+fn existing(set: &SetId, kid: Kid, pass: &mut Pass<'_>) -> Result<Answer, PassError> {
+    if pass.refused_kid.as_ref() == Some(&kid) {
+        return Err(PassError::CreateHiddenKey { set: set.clone(), kid });
     }
-    pass.refused_kid = Some(kid.to_owned());
+    pass.refused_kid = Some(kid);
     Ok(Answer::Conflict)
 }
 

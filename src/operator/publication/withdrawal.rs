@@ -6,6 +6,7 @@ use k8s_openapi::api::core::v1::Secret;
 use kube::{Api, ResourceExt as _};
 use zeroize::Zeroize as _;
 
+use crate::jwk::Kid;
 use crate::lifecycle::{self, HeldTarget, TargetContent, TargetId};
 use crate::operator::{context::Context, error::PassError, kubernetes::call_secret};
 
@@ -13,7 +14,7 @@ use crate::operator::{context::Context, error::PassError, kubernetes::call_secre
 /// looked at, or holds none of them.
 pub(super) async fn without_keys(
     id: &TargetId,
-    kids: &BTreeSet<String>,
+    kids: &BTreeSet<Kid>,
     held: &HeldTarget,
     cx: &Context,
 ) -> Result<Option<(HeldTarget, TargetContent)>, PassError> {

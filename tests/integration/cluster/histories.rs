@@ -321,7 +321,8 @@ fn told(happened: &[Happened]) -> String {
         What::Target(None) => format!("{at} target   gone\n"),
         What::Target(Some(data)) => {
             let content = content(data);
-            let kids: Vec<_> = content.published().into_keys().map(|kid| kid.rsplit('.').next().unwrap_or_default().to_owned()).collect();
+            let kids: Vec<_> =
+                content.published().into_keys().map(|kid| kid.as_str().rsplit('.').next().unwrap_or_default().to_owned()).collect();
             format!("{at} target   {}\n", kids.join(" "))
         }
         What::Spec(spec) => format!("{at} spec     revoke {:?}\n", spec.revoke),

@@ -21,7 +21,11 @@ fn ready(spec: JsonWebKeySetSpec, publish: Vec<PublishTarget>) -> World {
 }
 
 fn published(world: &World, name: &str) -> Vec<String> {
-    world.objects.get(&target_id(name)).map(|held| held.content.published().into_keys().collect()).unwrap_or_default()
+    world
+        .objects
+        .get(&target_id(name))
+        .map(|held| held.content.published().into_keys().map(|kid| kid.to_string()).collect())
+        .unwrap_or_default()
 }
 
 fn condition(world: &World, kind: &str) -> Option<(String, String)> {

@@ -50,7 +50,7 @@ fn staged(world: &World) -> Vec<String> {
 }
 
 fn published(world: &World) -> BTreeSet<String> {
-    world.objects.values().flat_map(|held| held.content.published().into_keys()).collect()
+    world.objects.values().flat_map(|held| held.content.published().into_keys()).map(|kid| kid.to_string()).collect()
 }
 
 fn state(world: &World, kid: &str) -> Option<KeyState> {

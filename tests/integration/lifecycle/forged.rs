@@ -114,7 +114,7 @@ fn the_status_has_a_key_before_a_target_shows_it() {
         let published = world.objects[&target_id("payments-jwks")].content.published();
         let recorded = world.status().keys.into_iter().find(|key| key.kid == kid);
         let is_known = |key: &jwk_operator::jwk::PublicJwk| recorded.clone().and_then(|key| key.thumbprint) == key.thumbprint().ok();
-        assert!(published.get(&kid).is_none_or(is_known), "after {steps} steps");
+        assert!(published.get(kid.as_str()).is_none_or(is_known), "after {steps} steps");
     }
-    assert!(world.objects[&target_id("payments-jwks")].content.published().contains_key(&kid));
+    assert!(world.objects[&target_id("payments-jwks")].content.published().contains_key(kid.as_str()));
 }

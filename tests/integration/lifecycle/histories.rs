@@ -95,7 +95,11 @@ impl World {
         }
         for held in self.objects.values() {
             let published = held.content.published();
-            assert!(self.resource.spec.revoke.iter().all(|kid| !published.contains_key(kid)), "a revoked key is published\n{}", log());
+            assert!(
+                self.resource.spec.revoke.iter().all(|kid| !published.contains_key(kid.as_str())),
+                "a revoked key is published\n{}",
+                log()
+            );
             // Somebody else's key under the kid of a symmetric one has no place in a target.
             let is_intruder =
                 |key: &&Jwk| self.oracle.is_foreign(key) && key.kid().is_some_and(|kid| kid::parse_generated(&SET.into(), kid).is_some());

@@ -6,7 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 use jwk_operator::{
     api::{JsonWebKeySetSpec, JsonWebKeySetStatus, KeySource, KeyState, KeyStatus, Mode, PrivateLayout, UnmanagedKeys},
     hydra::emulator::Store,
-    jwk::{Jwk, JwkSet},
+    jwk::{Jwk, JwkSet, Kid},
     lifecycle::{DEFAULT_RETAIN, Document, HeldTarget, SetId, TargetContent, TargetId, kid},
 };
 
@@ -161,16 +161,17 @@ impl Oracle {
 
     /// What is remembered nowhere any more cannot be kept from being used again.
     pub fn forget_unremembered(&mut self, live: &[Jwk], objects: &BTreeMap<TargetId, HeldTarget>) {
-        let published: BTreeSet<String> = objects.values().flat_map(|held| held.content.published().into_keys()).collect();
-        self.published.retain(|kid, _| published.contains(kid) || live.iter().any(|key| key.kid() == Some(kid)));
+        let published: BTreeSet<Kid> = objects.values().flat_map(|held| held.content.published().into_keys()).collect();
+        self.published.retain(|kid, _| published.contains(kid.as_str()) || live.iter().any(|key| key.kid() == Some(kid)));
         self.views.retain(|target, _| objects.contains_key(target));
     }
 
     /// An observer wrote a target: of what was there before only what the status records is still known.
     pub fn forget_unrecorded(&mut self, live: &[Jwk], objects: &BTreeMap<TargetId, HeldTarget>, status: &JsonWebKeySetStatus) {
-        let published: BTreeSet<String> = objects.values().flat_map(|held| held.content.published().into_keys()).collect();
+        let published: BTreeSet<Kid> = objects.values().flat_map(|held| held.content.published().into_keys()).collect();
         let is_recorded = |kid: &String| status.keys.iter().any(|key| &key.kid == kid);
-        self.published.retain(|kid, _| published.contains(kid) || is_recorded(kid) || live.iter().any(|key| key.kid() == Some(kid)));
+        self.published
+            .retain(|kid, _| published.contains(kid.as_str()) || is_recorded(kid) || live.iter().any(|key| key.kid() == Some(kid)));
     }
 
     /// Notes which material is known under which kid.
@@ -410,10 +411,10 @@ impl Oracle {
             let signs = live.iter().find(|key| key.is_private()).is_some_and(|signer| id(signer) == id(key));
             let is_early = signs || signed.is_some_and(|signed| now.duration_since(*signed) < retain - self.slack);
             if !published.contains_key(&kid)
-                && write.recorded.as_ref().is_none_or(|recorded| recorded.contains(&kid))
-                && !write.spec.revoke.contains(&kid)
+                && write.recorded.as_ref().is_none_or(|recorded| recorded.contains(kid.as_str()))
+                && !write.spec.revoke.iter().any(|revoked| kid == **revoked)
                 // One that was revoked leaves, also when it is not any more.
-                && !write.status.is_some_and(|status| status.keys.iter().any(|key| key.kid == kid && key.state == KeyState::Revoked))
+                && !write.status.is_some_and(|status| status.keys.iter().any(|key| kid == *key.kid && key.state == KeyState::Revoked))
                 && !self.is_foreign(key)
                 && key.key_use() != Some("enc")
                 && is_early

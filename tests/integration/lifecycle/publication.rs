@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jwk_operator::{
     api::{JsonWebKeySetStatus, KeySource},
-    jwk::PublicJwk,
+    jwk::{Kid, PublicJwk},
     lifecycle::{HeldTarget, TargetId},
 };
 
@@ -26,30 +26,37 @@ pub struct TargetRemoval<'look> {
 /// What a document must show and must not. `signing` are the kids of the keys that sign.
 pub fn check_document(write: &TargetWrite<'_>, signing: &BTreeSet<String>) -> Result<(), String> {
     let (id, published) = (write.id, write.content.published());
-    if let Some(kid) = published.keys().find(|kid| write.spec.revoke.contains(kid)) {
+    if let Some(kid) = published.keys().find(|kid| is_revoked(write, kid)) {
         return Err(format!("rule 13: {id} is written with {kid}, which is revoked"));
     }
     let none = JsonWebKeySetStatus::default();
     let status = write.status.unwrap_or(&none);
     let was_lost = status.origin.is_none() && status.keys.is_empty() && status.slots.is_empty();
-    let is_recorded = |kid: &String, key: &PublicJwk| {
-        status.keys.iter().any(|record| &record.kid == kid && record.thumbprint.is_some() && record.thumbprint == key.thumbprint().ok())
+    let is_recorded = |kid: &Kid, key: &PublicJwk| {
+        status
+            .keys
+            .iter()
+            .any(|record| record.kid == kid.as_str() && record.thumbprint.is_some() && record.thumbprint == key.thumbprint().ok())
     };
     if let Some((kid, _)) = published.iter().find(|(kid, key)| !was_lost && !is_recorded(kid, key)) {
         return Err(format!("rule 15: {id} is written with {kid}, which the status does not hold"));
     }
-    if let Some(kid) = signing.iter().find(|kid| !published.contains_key(*kid)) {
+    if let Some(kid) = signing.iter().find(|kid| !published.contains_key(kid.as_str())) {
         return Err(format!("rule 15: {id} is written without {kid}, which signs"));
     }
     check_not_emptied(write, &published)
 }
 
+fn is_revoked(write: &TargetWrite<'_>, kid: &Kid) -> bool {
+    write.spec.revoke.iter().any(|revoked| revoked == kid.as_str())
+}
+
 /// Rule 14: nothing empty is written, unless no keys are requested or all that was there is revoked.
-fn check_not_emptied(write: &TargetWrite<'_>, published: &BTreeMap<String, PublicJwk>) -> Result<(), String> {
+fn check_not_emptied(write: &TargetWrite<'_>, published: &BTreeMap<Kid, PublicJwk>) -> Result<(), String> {
     let is_readable = |entry: &KeySource| entry.generate.is_none_or(|generate| !generate.alg.is_symmetric());
     let asks_for_keys = write.spec.keys.iter().any(is_readable);
     let before = write.before.map(|held| held.content.published()).unwrap_or_default();
-    let is_withdrawal = before.keys().any(|kid| write.spec.revoke.contains(kid));
+    let is_withdrawal = before.keys().any(|kid| is_revoked(write, kid));
     let replaces_nothing = write.before.is_some() && before.is_empty();
     if published.is_empty() && !write.content.is_private() && asks_for_keys && !is_withdrawal && !replaces_nothing {
         return Err(format!("rule 14: {} is written without any key", write.id));
@@ -68,7 +75,7 @@ pub fn check_removal(removal: &TargetRemoval<'_>) -> Result<(), String> {
             return Err(format!("rule 14: {} is removed before {named} is there", removal.id));
         };
         let published = held.content.published();
-        if let Some(kid) = removal.shown.iter().find(|kid| !published.contains_key(*kid)) {
+        if let Some(kid) = removal.shown.iter().find(|kid| !published.contains_key(kid.as_str())) {
             return Err(format!("rule 14: {} is removed before {named} shows {kid}", removal.id));
         }
     }

@@ -167,7 +167,7 @@ impl World {
                 self.version += 1;
                 let mut bytes = [0; 64];
                 bytes[..8].copy_from_slice(&self.version.to_be_bytes());
-                Some(symmetric::from_bytes(kid, alg.as_str(), key_use.as_str(), &bytes[..32]).expect("a key"))
+                Some(symmetric::from_bytes(kid.as_str(), alg.as_str(), key_use.as_str(), &bytes[..32]).expect("a key"))
             }
             Step::PutKey { key, .. } => Some((**key).clone()),
             Step::ImportKey { name, .. } => self.source(desired, name).ok(),
@@ -185,14 +185,16 @@ impl World {
             self.store.delete_set(set);
         }
         let written = match (step, key) {
-            (Step::CreateKey { kid, alg, key_use, .. }, _) => match self.store.create(set, Some(kid), alg.as_str(), key_use.as_str()) {
-                Ok(key) => Some(key),
-                Err(Refusal::Conflict) => None,
-                Err(refusal) => panic!("{refusal}"),
-            },
+            (Step::CreateKey { kid, alg, key_use, .. }, _) => {
+                match self.store.create(set, Some(kid.as_str()), alg.as_str(), key_use.as_str()) {
+                    Ok(key) => Some(key),
+                    Err(Refusal::Conflict) => None,
+                    Err(refusal) => panic!("{refusal}"),
+                }
+            }
             (_, Some(key)) => Some(self.store.put_key(set, &key).unwrap_or_else(|refusal| panic!("{refusal}: {key:?}"))),
             (Step::DeleteKey { kid, .. }, None) => {
-                self.store.delete_key(set, kid);
+                self.store.delete_key(set, kid.as_str());
                 None
             }
             (Step::DeleteSet, None) => {

@@ -507,7 +507,7 @@ impl World {
     /// Whether the server refuses a write of one key. What is deleted must go, or nothing would be learned after it.
     fn refuses(&self, step: &Step, fault: Fault, desired: &Desired) -> bool {
         let Some(write) = RefusedWrite::of(step).filter(|_| !desired.deleting) else { return false };
-        let number: usize = write.kid.bytes().map(usize::from).sum::<usize>() + usize::from(write.is_removal);
+        let number: usize = write.kid.as_str().bytes().map(usize::from).sum::<usize>() + usize::from(write.is_removal);
         fault == Fault::RefusedKey || self.refuses_one_of.is_some_and(|of| number.is_multiple_of(of))
     }
 
