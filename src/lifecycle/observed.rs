@@ -170,8 +170,9 @@ impl Observed {
 
     /// The status now holds `record`.
     pub(super) fn record_was_stored(&mut self, record: Record) {
-        let planned = record.keys.iter().filter(|(_, key)| key.state == KeyState::Planned).map(|(kid, _)| kid.clone());
-        self.reserved.extend(planned);
+        let before = &self.local.record.keys;
+        let is_new = |(kid, key): &(&Kid, &KeyRecord)| key.state == KeyState::Planned && !before.contains_key(*kid);
+        self.reserved.extend(record.keys.iter().filter(is_new).map(|(kid, _)| kid.clone()));
         self.local.record_was_stored(record);
         self.live_read_at = None;
     }

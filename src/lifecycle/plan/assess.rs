@@ -16,6 +16,7 @@ use crate::lifecycle::{
     record::Record,
     remote::{
         due::Due,
+        lingering::lingering,
         look::Look,
         recognise::recognise,
         recover::recover,
@@ -56,7 +57,18 @@ pub struct Assessment {
 
 /// Looks at everything at once.
 pub fn assess(desired: &Desired, seen: &Observed, now: Timestamp) -> Assessment {
-    let look = Look { desired, seen, now };
+    let lingering = lingering(desired, seen, now);
+    if lingering.is_empty() {
+        return assess_all(Look { desired, seen, now });
+    }
+    let mut desired = desired.clone();
+    desired.publication.revoked.extend(lingering.iter().cloned());
+    desired.revoked.extend(lingering);
+    assess_all(Look { desired: &desired, seen, now })
+}
+
+fn assess_all(look: Look<'_>) -> Assessment {
+    let Look { desired, seen, .. } = look;
     if server::is_elsewhere(look) {
         let (due, published) = server::leave_alone(look);
         let public = publication::published(&seen.local.record, &desired.publication.revoked, &BTreeSet::new());

@@ -32,8 +32,6 @@ pub(super) fn forget(
             || explained.contains(kid)
             || desired.revoked.contains(kid)
             || (key.state == KeyState::Staged && seen.staged.is_none())
-            // Else it would be taken for a key that waits for its turn.
-            || (key.state == KeyState::Revoked && seen.staged_keys().iter().any(|staged| staged.kid() == Some(kid.as_str())))
             || (key.thumbprint.is_some() && (may_come || wanted.contains(kid.as_str())))
             // It leaves the targets because its time came or it was revoked, also when that is not so any more by then.
             || (key.state != KeyState::Unmanaged && recovered.held.contains_key(kid))

@@ -42,15 +42,20 @@ pub fn next(desired: &Desired, seen: &Observed, now: Timestamp) -> Option<Step> 
     Some(guarded(seen, step, now))
 }
 
-/// The next write of a target, when a remote step has failed and the others must not wait for it.
+/// The next write of a target, when a remote step has failed and the others must not wait for it. What needs nothing of the status comes first:
+/// storing it may be what fails.
 pub fn next_publication(desired: &Desired, seen: &Observed, now: Timestamp) -> Option<Step> {
     if desired.deleting {
         return None;
     }
     let assessment = assess(desired, seen, now);
-    let step = assessment.steps.into_iter().find(|step| matches!(step, Step::Target(_)))?;
-    let is_ahead = shows_unstored(&seen.local.record, &assessment.record, &step);
-    Some(if is_ahead { Step::StoreRecord(Box::new(assessment.record)) } else { step })
+    let is_ahead = |step: &Step| shows_unstored(&seen.local.record, &assessment.record, step);
+    let (ahead, possible): (Vec<_>, Vec<_>) =
+        assessment.steps.into_iter().filter(|step| matches!(step, Step::Target(_))).partition(is_ahead);
+    match possible.into_iter().next() {
+        Some(step) => Some(step),
+        None => ahead.first().map(|_| Step::StoreRecord(Box::new(assessment.record))),
+    }
 }
 
 /// When the resource must be looked at again by itself, besides the resync: something falls due, or late answers are over.

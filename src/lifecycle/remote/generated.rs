@@ -50,14 +50,13 @@ impl Supplier<'_> {
         own.max_by_key(|serving| (serving.fits, serving.slot))
     }
 
-    /// The staged key that shall serve next: newer than the one that serves, and the very key that was recorded and published under its kid.
+    /// The staged key that shall serve next: newer than the one that serves, and the very key that was recorded
+    /// under its kid, or published before the status was lost.
     fn staged_successor(&self, entry: &Entry, alg: Algorithm, key_use: KeyUse, serving: Option<&Serving>) -> Option<(Slot, Jwk)> {
         let candidates = self.look.seen.staged_keys().iter().filter_map(|key| {
             let kid = key.kid()?;
             let (owner, slot) = kid::parse_generated(&self.look.desired.set, kid)?;
             let live = self.look.seen.live.key(kid);
-            // One that was revoked goes, also when the spec does not name it any more by then.
-            let was_revoked = self.record.keys.get(kid).is_some_and(|record| record.state == KeyState::Revoked);
             let recorded = self.record.keys.get(kid).and_then(|record| record.thumbprint.as_ref());
             let published = self.recovered.halves.get(kid).and_then(|public| public.thumbprint().ok());
             let thumbprint = key.public_thumbprint();
@@ -67,7 +66,6 @@ impl Supplier<'_> {
                 && key.is_private()
                 && fits(key, alg, key_use)
                 && !self.look.desired.revoked.contains(kid)
-                && !was_revoked
                 && serving.is_none_or(|serving| slot > serving.slot)
                 && live.is_none_or(|live| !live.is_private());
             (is_successor && is_genuine).then(|| ((live.is_some(), slot), key))

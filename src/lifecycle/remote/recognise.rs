@@ -122,12 +122,13 @@ impl Recogniser<'_> {
             *record = KeyRecord::new(Some(name.clone()), KeyState::Planned);
         }
         record.retain = retain.unwrap_or(record.retain);
-        if record.state == KeyState::Revoked && record.thumbprint.is_none() && !self.look.desired.revoked.contains(kid) {
-            // It was revoked before it was seen, and is not any more.
-            record.state = KeyState::Planned;
-        }
-        // Once it was seen, a key without a thumbprint is a symmetric one.
-        if record.thumbprint.is_none() && matches!(record.state, KeyState::Planned | KeyState::Staged) {
+        // Once it was seen, a key without a thumbprint is a symmetric one. It may have been revoked before it was seen, and not be any more.
+        let is_unseen = match record.state {
+            KeyState::Planned | KeyState::Staged => true,
+            KeyState::Revoked => !self.look.desired.revoked.contains(kid),
+            KeyState::Announced | KeyState::Active | KeyState::Retired | KeyState::Unmanaged => false,
+        };
+        if record.thumbprint.is_none() && is_unseen {
             record.thumbprint = key.public_thumbprint();
             record.jwk = key.public_half();
         }

@@ -1,4 +1,4 @@
-//! What is read back of targets: what they published before the status was lost, or before a process died that had not stored it.
+//! What is read back of targets: what they published before the status was lost, or before there was one.
 
 use std::collections::BTreeMap;
 

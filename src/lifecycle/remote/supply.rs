@@ -130,8 +130,11 @@ impl Supplier<'_> {
             }
             Some(_) | None => {}
         }
+        // What somebody put into a target under a kid that nobody recorded takes nothing.
+        let before = &self.look.seen.local.record;
+        let published = self.recovered.held.get(kid).filter(|_| before.is_empty() || before.keys.contains_key(kid));
         self.look.seen.live.key(kid.as_str()).is_some_and(|live| !is_wanted(live))
-            || self.recovered.held.get(kid).is_some_and(|published| published.thumbprint().ok().as_ref() != wanted)
+            || published.is_some_and(|published| published.thumbprint().ok().as_ref() != wanted)
     }
 
     fn supply_public(&mut self, entry: &Entry, key: &PublicJwk, kid: &Kid, wanted: &Thumbprint) {

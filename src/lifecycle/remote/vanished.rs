@@ -49,7 +49,7 @@ pub(in crate::lifecycle) fn put_back_vanished(look: Look<'_>, supply: &Supply, r
     Vanished { record, expired, due }
 }
 
-/// The record with what only the targets know: a key that was made and published before a crash, or before the status was lost.
+/// The record with what only the targets know: a key that was made and published before the status was lost, or before there was one.
 fn with_recovered(look: Look<'_>, recovered: &Recovered, mut record: Record) -> Record {
     for (kid, key) in &recovered.halves {
         let name = match kid::parse_generated(&look.desired.set, kid.as_str()) {

@@ -62,6 +62,8 @@ pub enum Event {
     /// Whether the AdminApi leads to another server, which is empty.
     Elsewhere(bool),
     RemoveFinalizer,
+    /// Somebody puts a key of theirs into all targets, under a kid that the status has.
+    Forge(usize),
     Clock(i64),
 }
 
@@ -143,6 +145,7 @@ pub fn events() -> impl Strategy<Value = Event> {
         1 => any::<bool>().prop_map(Event::Claim),
         1 => any::<bool>().prop_map(Event::Elsewhere),
         1 => Just(Event::RemoveFinalizer),
+        1 => (0..6usize).prop_map(Event::Forge),
     ];
     prop_oneof![5 => passes, 2 => drift, 2 => edits]
 }
@@ -213,8 +216,9 @@ impl World {
             Event::LoseStatus => {
                 // Nothing can be known of what only a lost status remembered.
                 self.say("STATUS LOST");
-                // Without it nobody knows where the set was.
+                // Without it nobody knows where the set was, and the targets are all that is left.
                 self.is_elsewhere = false;
+                self.forged.clear();
                 self.resource.status = None;
                 let (live, objects) = (self.live(), self.objects.clone());
                 self.oracle.forget_unremembered(&live, &objects);
@@ -367,6 +371,7 @@ impl World {
                 self.say("FINALIZER REMOVED");
                 self.finalizer = false;
             }
+            Event::Forge(index) => self.forge(*index),
             Event::Clock(seconds) => {
                 self.say(format!("CLOCK {seconds}"));
                 self.clock = SignedDuration::from_secs(*seconds);
@@ -388,6 +393,23 @@ impl World {
     fn any_staged_kid(&self, index: usize) -> Option<String> {
         let staged = self.staged();
         if staged.is_empty() { None } else { staged[index % staged.len()].kid().map(str::to_owned) }
+    }
+
+    /// Somebody puts a key of theirs into all targets, under a kid that the status has, or one that it plans if there is such.
+    fn forge(&mut self, index: usize) {
+        let keys = self.status().keys;
+        let planned = keys.iter().find(|key| key.state == KeyState::Planned && index.is_multiple_of(2));
+        let Some(kid) = planned.or_else(|| keys.get(index % keys.len().max(1))).map(|key| key.kid.clone()) else { return };
+        self.say(format!("FORGE {kid}"));
+        let key = self.store.generator().generate("ES256").expect("a key").with("kid", kid).with("use", "sig").with("alg", "ES256");
+        let forged = key.public_half().expect("a public half").as_jwk().clone();
+        self.oracle.note_outsider(&[], std::slice::from_ref(&forged));
+        let document = serde_json::json!({ "keys": [forged] }).to_string();
+        for held in self.objects.values_mut().filter(|held| !held.content.may_be_private()) {
+            held.content.data.insert("jwks.json".into(), Document::read(&document));
+            held.resource_version.push('0');
+        }
+        self.forged.push(forged);
     }
 
     /// Somebody stores another key under an existing kid.

@@ -179,6 +179,10 @@ impl World {
     /// the set since, nobody can answer for it.
     pub fn perform(&mut self, step: &Step, key: Option<Jwk>, late: Option<&Unanswered>) -> Option<Jwk> {
         assert!(late.is_some() || !self.is_elsewhere, "{step:?} is sent to a server that is not the set's\n{}", self.history());
+        if let Step::PutKey { key: stored, .. } = step {
+            let is_forged = self.forged.iter().any(|forged| forged.public_thumbprint() == stored.public_thumbprint());
+            assert!(!is_forged, "a key that somebody put into a target is put into the set: {stored:?}\n{}", self.history());
+        }
         let (before, staged_before) = (self.live(), self.staged());
         let set = if step.place() == Place::Staged { STAGED } else { SET };
         if self.keeps_private_keys && matches!(step, Step::CreateKey { .. }) {

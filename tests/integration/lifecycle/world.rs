@@ -110,6 +110,8 @@ pub struct World {
     pub is_elsewhere: bool,
     /// Whether an older resource claims the same set.
     pub is_claimed: bool,
+    /// Keys that somebody put into targets, and that nobody may put into a set.
+    pub forged: Vec<Jwk>,
     /// What its sets begin with.
     pub set_prefix: Option<String>,
     /// Whether the AdminApi lets the namespace have private keys in Secrets.
@@ -174,6 +176,7 @@ impl World {
             url: "http://127.0.0.1:4445".into(),
             is_elsewhere: false,
             is_claimed: false,
+            forged: Vec::new(),
             set_prefix: None,
             private_export: false,
             refuses_one_of: None,
@@ -368,7 +371,8 @@ impl World {
         local
     }
 
-    fn observe(&self, desired: &Desired) -> Observed {
+    /// What a pass sees first.
+    pub fn observe(&self, desired: &Desired) -> Observed {
         let mut seen = Observed::new(self.local(&desired.publication));
         seen.fold(&Step::ReadLive, self.read(SET), self.operator_time());
         seen.note_finalizer(self.finalizer);
