@@ -213,6 +213,8 @@ impl World {
                     });
                 }
             }
+            // A target is believed where there is no status (decision 012).
+            Event::LoseStatus if self.shows_forged() => {}
             Event::LoseStatus => {
                 // Nothing can be known of what only a lost status remembered.
                 self.say("STATUS LOST");
@@ -393,6 +395,11 @@ impl World {
     fn any_staged_kid(&self, index: usize) -> Option<String> {
         let staged = self.staged();
         if staged.is_empty() { None } else { staged[index % staged.len()].kid().map(str::to_owned) }
+    }
+
+    fn shows_forged(&self) -> bool {
+        let mut shown = self.objects.values().flat_map(|held| held.content.published().into_values());
+        shown.any(|key| self.forged.iter().any(|forged| forged.public_thumbprint() == key.thumbprint().ok()))
     }
 
     /// Somebody puts a key of theirs into all targets, under a kid that the status has, or one that it plans if there is such.

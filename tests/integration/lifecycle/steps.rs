@@ -109,7 +109,7 @@ impl World {
     }
 
     /// The targets that the spec names and the AdminApi grants.
-    fn named_targets(&self) -> Vec<TargetId> {
+    pub fn named_targets(&self) -> Vec<TargetId> {
         self.wanted().targets.into_iter().map(|target| target.id).collect()
     }
 
