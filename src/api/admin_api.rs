@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use strum::IntoStaticStr;
 
-use super::{AccessRule, Authentication, Tls};
+use super::{AccessRule, Authentication, Tls, durations};
 
 /// An admin API of Ory Hydra or Ory Network, and who may reach which of its sets.
 #[derive(CustomResource, KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -58,9 +58,8 @@ pub struct AdminApiSpec {
     /// take 15 s, or `timeout` if that is shorter.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<String>", length(max = 32))]
-    #[x_kube(validation = Rule::new("self.matches('^([0-9]{1,5}(h|m|s|ms)){1,4}$')")
-        .message("timeout must be numbers with h, m, s or ms, for example 60s"),
-        validation = Rule::new("!self.matches('^([0-9]{1,5}(h|m|s|ms)){1,4}$') || duration(self) >= duration('1s')").message("timeout must be at least 1s"))]
+    #[x_kube(validation = durations::is_duration("timeout", "60s"),
+        validation = durations::at_least("timeout", "1s"))]
     pub timeout: Option<Duration>,
     /// Limits on what all sets of this AdminApi together may ask of the server.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -68,9 +67,8 @@ pub struct AdminApiSpec {
     /// How often each set is compared with its resource, plus or minus a tenth. Defaults to `10m`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<String>", length(max = 32))]
-    #[x_kube(validation = Rule::new("self.matches('^([0-9]{1,5}(h|m|s|ms)){1,4}$')")
-        .message("resyncInterval must be numbers with h, m, s or ms, for example 10m"),
-        validation = Rule::new("!self.matches('^([0-9]{1,5}(h|m|s|ms)){1,4}$') || duration(self) >= duration('1s')").message("resyncInterval must be at least 1s"))]
+    #[x_kube(validation = durations::is_duration("resyncInterval", "10m"),
+        validation = durations::at_least("resyncInterval", "1s"))]
     pub resync_interval: Option<Duration>,
     /// Prefix of every set id of this AdminApi, so that several clusters on one server never share a set. Cannot be changed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -105,9 +103,8 @@ pub struct Limits {
     /// The shortest time between two rotations of a key, by interval or by annotation. Defaults to `1h`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<String>", length(max = 32))]
-    #[x_kube(validation = Rule::new("self.matches('^([0-9]{1,5}(h|m|s|ms)){1,4}$')")
-        .message("minRotationInterval must be numbers with h, m, s or ms, for example 1h"),
-        validation = Rule::new("!self.matches('^([0-9]{1,5}(h|m|s|ms)){1,4}$') || duration(self) >= duration('10s')").message("minRotationInterval must be at least 10s"))]
+    #[x_kube(validation = durations::is_duration("minRotationInterval", "1h"),
+        validation = durations::at_least("minRotationInterval", "10s"))]
     pub min_rotation_interval: Option<Duration>,
 }
 

@@ -7,6 +7,7 @@ mod authentication;
 mod conditions;
 mod crd;
 mod deletion_policy;
+mod durations;
 mod import;
 mod json_web_key_set;
 mod key_use;

@@ -18,7 +18,7 @@ use super::{
     settings::Settings,
     watch::{controllers, stores, wakes},
 };
-use crate::{api::TargetKind, lifecycle::spec::limits::late_answers, serve::Readiness};
+use crate::{api::TargetKind, lifecycle::spec::settings::late_answers, serve::Readiness};
 
 /// Runs the operator until `shutdown` resolves, and then until the passes in progress are over.
 ///

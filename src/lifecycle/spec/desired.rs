@@ -161,7 +161,7 @@ pub fn validate(resource: &JsonWebKeySet, api: &AdminApiSpec, labels: Option<&La
         mode: spec.mode.unwrap_or_default(),
         revoked: spec.revoke.iter().map(|kid| kid.as_str().into()).collect(),
         rotate_at: asked_rotation(resource),
-        min_rotation_interval: super::limits::min_rotation_interval(api),
+        min_rotation_interval: super::settings::AdminApiSettings::of(api).min_rotation_interval,
         namespace,
         set,
     })

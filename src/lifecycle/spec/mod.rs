@@ -5,9 +5,9 @@
 pub mod access;
 pub mod claim;
 pub(super) mod desired;
-pub mod limits;
 pub(super) mod names;
 mod pattern;
 pub(super) mod refusal;
+pub mod settings;
 pub(super) mod source;
 pub(super) mod timing;

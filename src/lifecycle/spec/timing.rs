@@ -5,7 +5,10 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use kube::ResourceExt as _;
 
-use super::{limits, refusal::SpecRefusal};
+use super::{
+    refusal::SpecRefusal,
+    settings::{AdminApiSettings, late_answers},
+};
 use crate::api::{AdminApiSpec, JsonWebKeySet, ROTATE_AT_ANNOTATION, Reason, Rotation};
 use crate::lifecycle::{entry_name::EntryName, record::DEFAULT_RETAIN};
 
@@ -56,7 +59,8 @@ pub(in crate::lifecycle) fn timing(name: &EntryName, rotation: Option<&Rotation>
     let Some(rotation) = rotation else { return Ok(Timing::default()) };
     let refused = |message: String| Err(SpecRefusal { reason: Reason::InvalidRotation, message: format!("key {name}: {message}") });
     let interval = rotation.interval.map(Duration::from);
-    let shortest = limits::min_rotation_interval(api);
+    let settings = AdminApiSettings::of(api);
+    let shortest = settings.min_rotation_interval;
     if let Some(interval) = interval.filter(|interval| *interval < shortest) {
         return refused(format!(
             "rotation.interval {} must be at least {}, the shortest that the AdminApi allows: write a longer interval, or ask its owner for a shorter spec.limits.minRotationInterval",
@@ -69,7 +73,7 @@ pub(in crate::lifecycle) fn timing(name: &EntryName, rotation: Option<&Rotation>
     if let Some(interval) = interval.filter(|interval| prepublish >= *interval) {
         return refused(format!("rotation.prepublish {} must be shorter than rotation.interval {}", text(prepublish), text(interval)));
     }
-    let late = limits::late_answers(limits::generation_timeout(api));
+    let late = late_answers(settings.generation_timeout);
     if !prepublish.is_zero() && prepublish <= late {
         return refused(format!(
             "rotation.prepublish {} must be 0s or longer than {}: for that long, twice spec.timeout of the AdminApi, an unanswered write may still take effect",

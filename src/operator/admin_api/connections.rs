@@ -12,14 +12,12 @@ use crate::operator::repeats::Repeated;
 use crate::{
     api::{AdminApi, AdminApiSpec, Reason},
     hydra,
-    lifecycle::{Uid, spec::limits::DEFAULT_GENERATION_TIMEOUT},
+    lifecycle::{
+        Uid,
+        spec::settings::{AdminApiSettings, DEFAULT_GENERATION_TIMEOUT},
+    },
 };
 
-/// How often a set is compared when the AdminApi does not say.
-const DEFAULT_RESYNC: Duration = Duration::from_secs(600);
-
-/// What is shorter is taken for this: an AdminApi may have been stored before there was a rule.
-const SHORTEST: Duration = Duration::from_secs(1);
 /// How often failing calls may ask an AdminApi about its server.
 const BETWEEN_QUESTIONS: Duration = Duration::from_secs(5);
 
@@ -185,7 +183,7 @@ fn is_same(before: &State, after: &State) -> bool {
 
 /// The time to the next comparison, give or take a tenth, so that many sets do not ask at once.
 pub(in crate::operator) fn resync(spec: &AdminApiSpec) -> Duration {
-    spec.resync_interval.map_or(DEFAULT_RESYNC, Duration::from).max(SHORTEST).mul_f64(0.9 + fastrand::f64() * 0.2)
+    AdminApiSettings::of(spec).resync_interval.mul_f64(0.9 + fastrand::f64() * 0.2)
 }
 
 #[cfg(test)]

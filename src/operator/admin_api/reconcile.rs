@@ -31,7 +31,7 @@ use crate::operator::{
 use crate::{
     api::{AdminApi, AdminApiSpec, FIELD_MANAGER, JsonWebKeySet, Reason},
     hydra,
-    lifecycle::{self, AdminApiFinding, Uid, spec::limits},
+    lifecycle::{self, AdminApiFinding, Uid, spec::settings::AdminApiSettings},
 };
 
 /// How soon an AdminApi is looked at again while the resources are being listed.
@@ -207,13 +207,13 @@ async fn connect(admin_api: &AdminApi, cx: &Context) -> Result<Arc<Connection>, 
         message: format!("AdminApi {} cannot be used: {why}", admin_api.name_any()),
     };
     let client = build_client(admin_api, credentials, cx).map_err(unusable)?;
-    let spec = &admin_api.spec;
+    let settings = AdminApiSettings::of(&admin_api.spec);
     Ok(Arc::new(Connection {
         client,
-        generation_timeout: limits::generation_timeout(spec),
-        request_timeout: limits::request_timeout(spec),
-        concurrency: limits::concurrency(spec),
-        generations: limits::generations(spec),
+        generation_timeout: settings.generation_timeout,
+        request_timeout: settings.request_timeout,
+        concurrency: settings.concurrency,
+        generations: settings.generations,
         basis,
     }))
 }
@@ -226,15 +226,16 @@ fn request_limits(spec: &AdminApiSpec) -> hydra::CallLimits {
     hydra::CallLimits {
         requests_per_second: limits.requests_per_second.and_then(|rate| u32::try_from(rate).ok()),
         burst: count(limits.burst, default.burst),
-        concurrency: self::limits::concurrency(spec),
+        concurrency: AdminApiSettings::of(spec).concurrency,
     }
 }
 
 fn build_client(admin_api: &AdminApi, credentials: ConnectionSecrets, cx: &Context) -> Result<hydra::Client, hydra::ConfigError> {
     let spec = &admin_api.spec;
+    let settings = AdminApiSettings::of(spec);
     let mut config = hydra::Config::new(&spec.url)?
-        .timeout(limits::request_timeout(spec))
-        .generation_timeout(limits::generation_timeout(spec))
+        .timeout(settings.request_timeout)
+        .generation_timeout(settings.generation_timeout)
         .limits(request_limits(spec))
         .environment_proxy(cx.uses_environment_proxy)
         .observer(cx.metrics.observer(&admin_api.name_any()));

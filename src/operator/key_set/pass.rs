@@ -20,7 +20,7 @@ use crate::{
     api::JsonWebKeySet,
     hydra,
     jwk::Kid,
-    lifecycle::{Desired, Notice, Observed, Outcome, Uid, spec::limits::late_answers},
+    lifecycle::{Desired, Notice, Observed, Outcome, Uid, spec::settings::late_answers},
 };
 
 /// What failed, for the log of the operator, which has the words of servers.

@@ -11,7 +11,7 @@ use crate::{
     api::Algorithm,
     hydra::{self, CreateJsonWebKeySet, Operation},
     jwk::{Jwk, Kid, symmetric},
-    lifecycle::{Answer, Desired, Place, SetId, SourceKey, Step, spec::limits::late_answers},
+    lifecycle::{Answer, Desired, Place, SetId, SourceKey, Step, spec::settings::late_answers},
 };
 
 /// A turn that came this soon is no reason to decide again.
