@@ -84,11 +84,15 @@ impl World {
             return TargetState::Failed { why: refused(), last };
         }
         match step {
-            TargetStep::Write { content, replaces, .. } => self.write_target(id, content, replaces.as_deref()),
+            TargetStep::Write { content, replaces, .. } => {
+                let signing = if self.named_targets().contains(id) { self.must_be_shown() } else { BTreeSet::new() };
+                self.write_target(id, content, replaces.as_deref(), &signing)
+            }
             TargetStep::Withdraw { kids, held, .. } => {
                 let texts = self.texts.get(id).cloned().unwrap_or_default();
                 let data = texts.iter().filter_map(|(key, text)| Some((key.clone(), without_keys(text.as_bytes(), kids)?))).collect();
-                self.write_target(id, &TargetContent { data, ..held.content.own_part() }, Some(held))
+                // It takes keys out, and nobody knows the text of those that are missing.
+                self.write_target(id, &TargetContent { data, ..held.content.own_part() }, Some(held), &BTreeSet::new())
             }
             TargetStep::Remove { .. } => {
                 let removal = TargetRemoval {
@@ -103,6 +107,7 @@ impl World {
                     panic!("{violation}\n{}", self.history());
                 }
                 self.objects.remove(id);
+                self.oracle.forget_target(id);
                 TargetState::Absent
             }
         }
@@ -124,7 +129,14 @@ impl World {
         signing.filter(|kid| !self.resource.spec.revoke.contains(kid)).collect()
     }
 
-    fn write_target(&mut self, id: &TargetId, content: &TargetContent, replaces: Option<&HeldTarget>) -> TargetState {
+    /// `signing` are the kids that the document must show.
+    fn write_target(
+        &mut self,
+        id: &TargetId,
+        content: &TargetContent,
+        replaces: Option<&HeldTarget>,
+        signing: &BTreeSet<String>,
+    ) -> TargetState {
         self.version += 1;
         let uid = replaces.map_or_else(|| format!("target-{}", self.version).as_str().into(), |held| held.uid.clone());
         let held = HeldTarget { uid, resource_version: self.version.to_string(), is_immutable: false, content: as_read(content) };
@@ -144,7 +156,7 @@ impl World {
             status: self.resource.status.as_ref(),
             may_be_private: *id == private_target_id() && self.private_export,
         };
-        if let Err(violation) = publication::check_document(&look, &self.must_be_shown()) {
+        if let Err(violation) = publication::check_document(&look, signing) {
             panic!("{violation}\n{}", self.history());
         }
         if let Err(violation) = self.oracle.check_target(look, &self.store, &self.secret_keys(), &self.live(), self.now) {
