@@ -232,9 +232,10 @@ impl World {
                     self.oracle.forget_target(id);
                 }
                 self.objects.clear();
-                if self.resource.status.is_none() {
-                    let live = self.live();
-                    self.oracle.forget_unremembered(&live, &Default::default());
+                let live = self.live();
+                match &self.resource.status {
+                    None => self.oracle.forget_unremembered(&live, &Default::default()),
+                    Some(status) => self.oracle.forget_unseen(&live, &Default::default(), status),
                 }
             }
             Event::AlterTarget => {

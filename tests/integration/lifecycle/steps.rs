@@ -230,7 +230,9 @@ impl World {
         }
         let after = self.live();
         self.oracle.note_live(&before, &after, self.now);
-        if late.is_some_and(|write| write.changes != self.changes) {
+        // Nobody can answer for what arrives after an outsider's change, or after its key was revoked and left the targets.
+        let is_revoked = step.kid().is_some_and(|kid| self.resource.spec.revoke.iter().any(|revoked| revoked == kid));
+        if late.is_some_and(|write| write.changes != self.changes || is_revoked) {
             return written;
         }
         let deleting = self.resource.metadata.deletion_timestamp.is_some();

@@ -551,8 +551,9 @@ impl World {
         let after = self.live();
         self.oracle.note_outsider(&before, &after);
         self.oracle.note_live(&before, &after, self.now);
-        if self.resource.status.is_none() {
-            self.oracle.forget_unremembered(&after, &self.objects);
+        match &self.resource.status {
+            None => self.oracle.forget_unremembered(&after, &self.objects),
+            Some(status) => self.oracle.forget_unseen(&after, &self.objects, status),
         }
     }
 }
