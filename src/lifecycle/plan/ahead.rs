@@ -38,7 +38,7 @@ pub(in crate::lifecycle) fn shows_unstored(stored: &Record, record: &Record, ste
         let known = stored.keys.get(kid);
         record.keys.get(kid).is_some_and(|key| !known.is_some_and(|known| is_stored(key, known)))
     };
-    !stored.is_empty() && content.published().keys().any(is_new)
+    !stored.is_empty() && content.published_by(record).keys().any(is_new)
 }
 
 /// Whether the status lacks what it must hold before this write: the origin of the set; the kid of a new key, unless it follows from the

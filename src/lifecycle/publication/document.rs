@@ -35,7 +35,8 @@ pub struct SealedDocument {
     shown: Hash,
     form: Form,
     private_kids: Vec<Kid>,
-    published: BTreeMap<Kid, PublicJwk>,
+    /// The public halves in their order.
+    keys: Vec<PublicJwk>,
     text: Option<Zeroizing<String>>,
 }
 
@@ -84,15 +85,17 @@ impl Document {
         matches!(self, Self::Sealed(document) if document.form != Form::Public)
     }
 
-    /// The keys whose public halves a reader finds in it, by kid. What is no JWK Set has none.
-    pub fn published(&self) -> BTreeMap<Kid, PublicJwk> {
+    /// The public halves that it holds, in their order, with and without kids. What is no JWK Set has none.
+    pub(super) fn keys(&self) -> Vec<PublicJwk> {
         match self {
-            Self::Public(text) => {
-                let keys = serde_json::from_str::<PublicJwkSet>(text).map(|set| set.keys).unwrap_or_default();
-                keys.into_iter().filter_map(|key| Some((key.kid()?.into(), key))).collect()
-            }
-            Self::Sealed(document) => document.published.clone(),
+            Self::Public(text) => serde_json::from_str::<PublicJwkSet>(text).map(|set| set.keys).unwrap_or_default(),
+            Self::Sealed(document) => document.keys.clone(),
         }
+    }
+
+    /// The keys whose public halves a reader finds in it by their kids.
+    pub fn published(&self) -> BTreeMap<Kid, PublicJwk> {
+        by_kid(self.keys())
     }
 
     /// The kids of its private keys.
@@ -177,18 +180,21 @@ impl SealedDocument {
     }
 
     fn of<'key>(text: &[u8], keys: impl Iterator<Item = &'key Jwk> + Clone) -> Self {
-        let halves = keys.clone().filter_map(Jwk::public_half).filter_map(|key| Some((key.kid()?.into(), key)));
-        let published: BTreeMap<_, _> = halves.collect();
+        let halves: Vec<_> = keys.clone().filter_map(Jwk::public_half).collect();
         let private = keys.filter(|key| key.is_private());
         let form = if private.clone().next().is_some() { Form::Private } else { Form::Public };
         let private_kids: Vec<_> = private.filter_map(|key| key.kid().map(Kid::from)).collect();
-        let mut shown = public_text(&published);
+        let mut shown = public_text(&by_kid(halves.iter().cloned()));
         for kid in &private_kids {
             shown.push('\0');
             shown.push_str(kid.as_str());
         }
-        Self { sha256: sha256(text), shown: sha256(shown.as_bytes()), form, private_kids, published, text: None }
+        Self { sha256: sha256(text), shown: sha256(shown.as_bytes()), form, private_kids, keys: halves, text: None }
     }
+}
+
+fn by_kid(keys: impl IntoIterator<Item = PublicJwk>) -> BTreeMap<Kid, PublicJwk> {
+    keys.into_iter().filter_map(|key| Some((key.kid()?.into(), key))).collect()
 }
 
 fn sha256(bytes: &[u8]) -> Hash {

@@ -120,7 +120,7 @@ impl Placement<'_> {
                 Verdict::Due(self.rank(held), write(id, content, Some(held)))
             }
             (TargetState::Held(_), Some(_)) => Verdict::Holds,
-            (TargetState::Held(held), None) if self.shows_revoked(held) => Verdict::Due(self.rank(held), self.withdraw(id, held)),
+            (TargetState::Held(held), None) if self.can_withdraw(held) => Verdict::Due(self.rank(held), self.withdraw(id, held)),
             // What it holds is right as far as it is known.
             (TargetState::Held(held), None) if is_private_copy(id, held) => Verdict::Holds,
             (TargetState::Absent | TargetState::Held(_), None) => Verdict::Waits(None),
@@ -140,7 +140,7 @@ impl Placement<'_> {
             TargetState::Held(held) if is_private_copy(id, held) && self.is_withdrawn(id) => Verdict::Due(Rank::Revoke, remove(held)),
             TargetState::Held(held) if self.wanted.is_complete && all_hold => Verdict::Due(Rank::Publish, remove(held)),
             TargetState::Held(held) if is_private_copy(id, held) => {
-                if self.shows_revoked(held) {
+                if self.can_withdraw(held) {
                     Verdict::Due(self.rank(held), self.withdraw(id, held))
                 } else {
                     Verdict::Waits(None)
@@ -179,7 +179,7 @@ impl Placement<'_> {
     fn public_in(&self, id: &TargetId) -> BTreeMap<Kid, PublicJwk> {
         let mut public = self.shown.public.clone();
         if let (Source::Record { over }, Some(held)) = (&self.shown.source, self.local.held(id)) {
-            let there = held.content.published();
+            let there = held.content.published_by(self.record);
             public.retain(|kid, _| !over.contains(kid) || there.contains_key(kid));
             for (kid, key) in render::kept(self.wanted, self.record, there) {
                 public.entry(kid).or_insert(key);
@@ -195,15 +195,21 @@ impl Placement<'_> {
             let mut keys = self.record.keys.values().filter(|key| key.name.as_ref() == Some(name));
             keys.any(|key| key.state == KeyState::Active && key.jwk.is_none())
         };
-        let is_empty = content.data.values().all(|document| !document.is_private() && document.published().is_empty());
+        let is_empty = !content.is_private() && content.keys().next().is_none();
         let replaces_nothing = match state {
-            TargetState::Held(held) => held.content.published().is_empty() || self.shows_revoked(held),
+            TargetState::Held(held) => held.content.published_by(self.record).is_empty() || self.shows_revoked(held),
             TargetState::Absent | TargetState::Foreign | TargetState::Failed { .. } => false,
         };
         is_empty && !replaces_nothing && !self.wanted.readable.iter().all(is_symmetric)
     }
 
     fn shows_revoked(&self, held: &HeldTarget) -> bool {
+        let private = held.content.private_kids();
+        held.content.published_by(self.record).keys().chain(&private).any(|kid| self.wanted.revoked.contains(kid))
+    }
+
+    /// Whether a key can be taken out of a document of which nobody remembers the text: only by its kid.
+    fn can_withdraw(&self, held: &HeldTarget) -> bool {
         let private = held.content.private_kids();
         held.content.published().keys().chain(&private).any(|kid| self.wanted.revoked.contains(kid))
     }
@@ -227,7 +233,7 @@ impl Placement<'_> {
 /// Whether a Secret holds private keys, or nothing that can be read, which may be some. Whoever puts such a thing into a ConfigMap gets it
 /// overwritten.
 fn is_private_copy(id: &TargetId, held: &HeldTarget) -> bool {
-    let is_unreadable = || held.content.may_be_private() && held.content.published().is_empty();
+    let is_unreadable = || held.content.may_be_private() && held.content.keys().next().is_none();
     id.kind == TargetKind::Secret && (held.content.is_private() || is_unreadable())
 }
 

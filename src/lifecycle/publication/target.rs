@@ -11,7 +11,7 @@ use super::document::{self, Document, in_hexadecimal};
 use super::{target_id::TargetId, wanted::Target};
 use crate::api::{FIELD_MANAGER, LAST_APPLIED_ANNOTATION, MANAGED_BY_LABEL, MANAGED_METADATA_ANNOTATION, SET_ANNOTATION};
 use crate::jwk::{Jwk, Kid, PublicJwk};
-use crate::lifecycle::{set_id::SetId, uid::Uid};
+use crate::lifecycle::{record::Record, set_id::SetId, uid::Uid};
 
 /// What was found where a target should be.
 #[derive(Clone, Debug, PartialEq)]
@@ -141,9 +141,26 @@ impl TargetContent {
         Self { data, secret_type, labels: kept(labels), annotations: kept(annotations) }
     }
 
-    /// The keys that this content publishes, by kid. What is no JWK Set publishes none.
+    /// The keys that a reader finds in this content by their kids. What is no JWK Set publishes none.
     pub fn published(&self) -> BTreeMap<Kid, PublicJwk> {
         self.data.values().flat_map(Document::published).collect()
+    }
+
+    /// The keys that this content publishes. One that stands there without a kid gets the kid under which the record has it, and is left out if the
+    /// record does not have it.
+    pub(in crate::lifecycle) fn published_by(&self, record: &Record) -> BTreeMap<Kid, PublicJwk> {
+        let named = |key: PublicJwk| {
+            let (kid, _) = record.keys.iter().find(|(_, known)| known.is(&key))?;
+            Some((kid.clone(), key.as_jwk().clone().with("kid", kid.as_str()).public_half()?))
+        };
+        let mut published: BTreeMap<_, _> = self.keys().filter(|key| key.kid().is_none()).filter_map(named).collect();
+        published.extend(self.published());
+        published
+    }
+
+    /// The public halves that it holds, with and without kids.
+    pub(super) fn keys(&self) -> impl Iterator<Item = PublicJwk> {
+        self.data.values().flat_map(Document::keys)
     }
 
     /// Whether it holds private keys.
@@ -237,4 +254,54 @@ pub(super) fn content(target: &Target, set: &SetId, keys: &BTreeMap<Kid, PublicJ
     }
     let secret_type = asked.secret.as_ref().map(|secret| secret.secret_type.clone().unwrap_or_else(|| "Opaque".to_owned()));
     TargetContent { data: BTreeMap::from([(target.data_key.clone(), document)]), secret_type, labels, annotations }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::{api::KeyState, lifecycle::record::KeyRecord};
+
+    fn key(kid: Option<&str>, x: &str) -> Value {
+        let mut key = json!({ "kty": "OKP", "crv": "Ed25519", "x": x });
+        if let Some(kid) = kid {
+            key["kid"] = kid.into();
+        }
+        key
+    }
+
+    fn half(key: &Value) -> PublicJwk {
+        serde_json::from_value(key.clone()).expect("a public half")
+    }
+
+    fn held(keys: &[Value]) -> [TargetContent; 2] {
+        let text = json!({ "keys": keys }).to_string();
+        [Document::read(&text), Document::read_secret(text.as_bytes())]
+            .map(|document| TargetContent { data: BTreeMap::from([("jwks.json".to_owned(), document)]), ..TargetContent::default() })
+    }
+
+    #[test]
+    fn a_key_without_a_kid_gets_the_one_that_the_record_gives_it() {
+        let known = key(Some("known"), "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo");
+        let nameless = key(None, "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo");
+        let strange = key(None, "2-Jj2UvNCvQiUPNYRgSi0cJSPiJI6Rs6D0UTeEpQVj8");
+        let forged = key(Some("known"), "2-Jj2UvNCvQiUPNYRgSi0cJSPiJI6Rs6D0UTeEpQVj8");
+        let mut record = Record::default();
+        let thumbprint = half(&known).thumbprint().ok();
+        record.keys.insert("known".into(), KeyRecord { thumbprint, ..KeyRecord::new(None, KeyState::Active) });
+
+        for content in held(&[nameless.clone(), strange]) {
+            assert_eq!(content.published_by(&record), BTreeMap::from([("known".into(), half(&known))]), "with its kid");
+            assert!(content.published_by(&Record::default()).is_empty(), "nobody knows whose they are");
+            assert!(content.published().is_empty(), "nobody finds them by a kid");
+        }
+        for content in held(&[nameless, forged.clone()]) {
+            assert_eq!(
+                content.published_by(&record),
+                BTreeMap::from([("known".into(), half(&forged))]),
+                "what a reader finds under the kid"
+            );
+        }
+    }
 }

@@ -6,6 +6,7 @@ use crate::jwk::{Kid, Thumbprint};
 /// The first target that verifiers may have read and that does not hold this key. One that was never written counts for nothing: its first
 /// document holds what is announced.
 pub(in crate::lifecycle) fn target_without(wanted: &Wanted, local: &Local, kid: &Kid, thumbprint: &Thumbprint) -> Option<TargetId> {
+    // A verifier looks for a key by its kid, so that one which stands there without is not known by it.
     let holds = |id: &TargetId| {
         let published = local.held(id).map(|held| held.content.published());
         let key = published.as_ref().and_then(|published| published.get(kid));

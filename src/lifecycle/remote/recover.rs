@@ -18,7 +18,7 @@ pub(in crate::lifecycle) struct Recovered {
 pub(in crate::lifecycle) fn recover(look: Look<'_>) -> Recovered {
     let local = &look.seen.local;
     let targets = local.targets.keys().filter_map(|id| local.held(id));
-    let held: BTreeMap<Kid, PublicJwk> = targets.flat_map(|held| held.content.published()).collect();
+    let held: BTreeMap<Kid, PublicJwk> = targets.flat_map(|held| held.content.published_by(&local.record)).collect();
     let mut halves = held.clone();
     let is_recorded = |kid: &Kid, half: &PublicJwk| local.record.keys.get(kid).is_some_and(|key| key.is(half));
     let is_believed = |kid: &Kid, half: &PublicJwk| local.record.is_empty() || is_recorded(kid, half);
