@@ -268,6 +268,7 @@ fn judge_set(set: &str, happened: &[Happened]) -> Result<(), String> {
                     secrets: &[],
                     deleting: false,
                     late: false,
+                    revoked_since: None,
                     is_refusing: false,
                 };
                 oracle.check_write(&write, *at)?;

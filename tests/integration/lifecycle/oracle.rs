@@ -40,6 +40,8 @@ pub struct RemoteWrite<'look> {
     pub secrets: &'look [Jwk],
     pub deleting: bool,
     pub late: bool,
+    /// The kid of a late write whose key was revoked after it was sent: the targets may have let go of it by then.
+    pub revoked_since: Option<&'look str>,
     /// Whether the server refused to store or remove a key in this pass: whoever would have supplied it cannot.
     pub is_refusing: bool,
 }
@@ -230,7 +232,8 @@ impl Oracle {
         if !write.before.iter().any(|key| may_sign(&key)) {
             return Ok(());
         }
-        for key in write.after.iter().filter(|key| signs(key) && !was_private(key)) {
+        let was_revoked = |key: &Jwk| write.revoked_since.is_some_and(|kid| key.kid() == Some(kid));
+        for key in write.after.iter().filter(|key| signs(key) && !was_private(key) && !was_revoked(key)) {
             let entry = self.entry_of(key, spec, write.secrets);
             let Some(prepublish) = entry.map(prepublish_in).filter(|prepublish| !prepublish.is_zero()) else { continue };
             let at_least = prepublish - self.slack;

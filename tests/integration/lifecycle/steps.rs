@@ -230,11 +230,11 @@ impl World {
         }
         let after = self.live();
         self.oracle.note_live(&before, &after, self.now);
-        // Nobody can answer for what arrives after an outsider's change, or after its key was revoked and left the targets.
-        let is_revoked = step.kid().is_some_and(|kid| self.resource.spec.revoke.iter().any(|revoked| revoked == kid));
-        if late.is_some_and(|write| write.changes != self.changes || is_revoked) {
+        // Nobody can answer for what arrives after an outsider's change.
+        if late.is_some_and(|write| write.changes != self.changes) {
             return written;
         }
+        let is_revoked = |kid: &&str| self.resource.spec.revoke.iter().any(|revoked| revoked == kid);
         let deleting = self.resource.metadata.deletion_timestamp.is_some();
         let look = RemoteWrite {
             stored: match step {
@@ -250,6 +250,7 @@ impl World {
             secrets: &self.secret_keys(),
             deleting,
             late: late.is_some(),
+            revoked_since: step.kid().filter(|_| late.is_some()).filter(is_revoked),
             is_refusing: late.map_or(self.is_refusing, |write| write.is_refusing),
         };
         if let Err(violation) = self.oracle.check_write(&look, self.now) {
