@@ -27,12 +27,13 @@ pub(in crate::lifecycle) fn holds_outdated_time(stored: &Record, record: &Record
     })
 }
 
-/// Whether a target is about to show a key that the status does not hold yet: after a crash nothing would distinguish it from one that somebody
-/// put into the target. A resource without a status has nothing to compare with.
+/// Whether a target is about to show a key that the status does not hold yet, or only as planned: after a crash nothing would distinguish it from
+/// one that somebody put into the target, nor its kid from one that may get another key. A resource without a status has nothing to compare with.
 pub(in crate::lifecycle) fn shows_unstored(stored: &Record, record: &Record, step: &Step) -> bool {
     let Step::Target(TargetStep::Write { content, .. }) = step else { return false };
     let is_stored = |key: &KeyRecord, known: &KeyRecord| {
-        known.thumbprint == key.thumbprint && !(key.state == KeyState::Unmanaged && known.jwk.is_none())
+        let is_public_half_unstored = key.state == KeyState::Unmanaged && known.jwk.is_none();
+        known.thumbprint == key.thumbprint && known.state != KeyState::Planned && !is_public_half_unstored
     };
     let is_new = |kid: &Kid| {
         let known = stored.keys.get(kid);

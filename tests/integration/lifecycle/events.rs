@@ -232,10 +232,9 @@ impl World {
                     self.oracle.forget_target(id);
                 }
                 self.objects.clear();
-                let live = self.live();
-                match &self.resource.status {
-                    None => self.oracle.forget_unremembered(&live, &Default::default()),
-                    Some(status) => self.oracle.forget_unseen(&live, &Default::default(), status),
+                if self.resource.status.is_none() {
+                    let live = self.live();
+                    self.oracle.forget_unremembered(&live, &Default::default());
                 }
             }
             Event::AlterTarget => {

@@ -737,6 +737,45 @@ fn an_import_that_was_published_before_a_crash_stays_for_its_whole_time_when_ent
     assert!(published(&world).contains("legacy-1"));
 }
 
+/// The status has it as more than planned before a target shows it.
+#[test]
+fn a_kid_that_a_target_showed_before_a_crash_gets_no_second_key_after_set_and_targets_were_lost() {
+    for entries in [vec![entry(5, 7)], vec![entry(0, 0), entry(5, 1)]] {
+        let mut world = World::new(JsonWebKeySetSpec::default());
+        world.edit(|spec| set_entries(spec, entries));
+        let key = new_key(&world, "legacy-1");
+        world.store_secret("legacy", &key);
+        while !published(&world).contains("legacy-1") {
+            assert_eq!(world.pass(&[Fault::CrashAfter]), End::Crashed);
+            world.advance(LATE + 1);
+        }
+        let other = new_key(&world, "legacy-1");
+        world.store_secret("legacy", &other);
+        world.objects.clear();
+        world.outsider("deletes the set", |store| store.delete_set(SET));
+        run(&mut world, 100 * HOUR);
+        assert_eq!(world.reason(), "KidTaken");
+        assert!(world.live().iter().all(|live| live.public_thumbprint() != other.public_thumbprint()));
+    }
+}
+
+#[test]
+fn a_secret_that_was_corrected_after_its_key_was_refused_is_imported() {
+    let mut world = World::new(JsonWebKeySetSpec { keys: vec![entry(5, 7)], ..JsonWebKeySetSpec::default() });
+    let wrong = new_key(&world, "legacy-1");
+    world.store_secret("legacy", &wrong);
+    for _ in 0..3 {
+        world.pass(&[Fault::RefusedKey; 4]);
+        assert_eq!((world.reason().as_str(), state(&world, "legacy-1")), ("AdminApiRefused", Some(KeyState::Planned)));
+        world.advance(60);
+    }
+    let right = new_key(&world, "legacy-1");
+    world.store_secret("legacy", &right);
+    world.pass(&[]);
+    assert_eq!(private(&world), ["legacy-1"]);
+    assert_eq!(world.live()[0].public_thumbprint(), right.public_thumbprint());
+}
+
 /// A verifier that knows the kid would never fetch the new key, also long after the first one is gone.
 #[test]
 fn a_kid_that_an_entry_wants_gets_no_second_key_after_the_first_was_lost_unrepaired() {

@@ -168,14 +168,6 @@ impl Oracle {
         self.views.retain(|target, _| objects.contains_key(target));
     }
 
-    /// A key that was written down and that nobody saw since: neither set nor target has it, so that nothing shows that it was there.
-    pub fn forget_unseen(&mut self, live: &[Jwk], objects: &BTreeMap<TargetId, HeldTarget>, status: &JsonWebKeySetStatus) {
-        let published: BTreeSet<Kid> = objects.values().flat_map(|held| held.content.published().into_keys()).collect();
-        let is_planned = |kid: &str| status.keys.iter().any(|key| key.kid == kid && key.state == KeyState::Planned);
-        let is_live = |kid: &str| live.iter().any(|key| key.kid() == Some(kid));
-        self.published.retain(|kid, _| !is_planned(kid) || is_live(kid) || published.contains(kid.as_str()));
-    }
-
     /// An observer wrote a target: of what was there before only what the status records is still known.
     pub fn forget_unrecorded(&mut self, live: &[Jwk], objects: &BTreeMap<TargetId, HeldTarget>, status: &JsonWebKeySetStatus) {
         let published: BTreeSet<Kid> = objects.values().flat_map(|held| held.content.published().into_keys()).collect();

@@ -551,9 +551,8 @@ impl World {
         let after = self.live();
         self.oracle.note_outsider(&before, &after);
         self.oracle.note_live(&before, &after, self.now);
-        match &self.resource.status {
-            None => self.oracle.forget_unremembered(&after, &self.objects),
-            Some(status) => self.oracle.forget_unseen(&after, &self.objects, status),
+        if self.resource.status.is_none() {
+            self.oracle.forget_unremembered(&after, &self.objects);
         }
     }
 }
