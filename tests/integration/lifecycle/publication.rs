@@ -19,7 +19,7 @@ pub struct TargetRemoval<'look> {
     pub objects: &'look BTreeMap<TargetId, HeldTarget>,
     /// Whether it may hold private keys that are not granted.
     pub is_withdrawn: bool,
-    /// The kids of the keys that sign.
+    /// The kids of the keys that sign, and of those that it shows and verifiers still need.
     pub shown: BTreeSet<String>,
 }
 

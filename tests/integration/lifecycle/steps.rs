@@ -101,7 +101,7 @@ impl World {
                     named: &self.named_targets(),
                     objects: &self.objects,
                     is_withdrawn: id.kind == TargetKind::Secret && !self.private_export,
-                    shown: self.must_be_shown(),
+                    shown: self.must_be_shown().into_iter().chain(self.still_needed(id)).collect(),
                 };
                 if let Err(violation) = publication::check_removal(&removal) {
                     panic!("{violation}\n{}", self.history());
@@ -127,6 +127,26 @@ impl World {
         };
         let signing = self.status().keys.into_iter().filter(signs).map(|record| record.kid);
         signing.filter(|kid| !self.resource.spec.revoke.contains(kid)).collect()
+    }
+
+    /// The kids of the keys that a target shows and that verifiers still need, as the status has them: what is announced, signs, or retired less
+    /// than `retain` ago, until it is revoked. Nobody shall encrypt for a key that retired.
+    fn still_needed(&self, id: &TargetId) -> Vec<String> {
+        let shown = self.objects.get(id).map(|held| held.content.published()).unwrap_or_default();
+        let now = self.operator_time();
+        let is_shown = |record: &KeyStatus| {
+            shown.get(record.kid.as_str()).is_some_and(|key| record.thumbprint.is_some() && record.thumbprint == key.thumbprint().ok())
+        };
+        let is_needed = |record: &KeyStatus| match record.state {
+            KeyState::Announced | KeyState::Active => true,
+            KeyState::Retired => {
+                let is_for_encryption = record.jwk.as_ref().is_some_and(|jwk| jwk.as_jwk().key_use() == Some("enc"));
+                !is_for_encryption && record.remove_after.as_ref().is_none_or(|after| now < after.0)
+            }
+            KeyState::Planned | KeyState::Staged | KeyState::Revoked | KeyState::Unmanaged => false,
+        };
+        let needed = self.status().keys.into_iter().filter(|record| is_shown(record) && is_needed(record)).map(|record| record.kid);
+        needed.filter(|kid| !self.resource.spec.revoke.contains(kid)).collect()
     }
 
     /// `signing` are the kids that the document must show.
