@@ -1,14 +1,17 @@
 //! From a key that is made to a key that signs.
 
 use jiff::SignedDuration;
-use jwk_operator::api::{self, Algorithm, ROTATE_AT_ANNOTATION};
+use jwk_operator::{
+    api::{self, Algorithm, ROTATE_AT_ANNOTATION},
+    lifecycle::Document,
+};
 use kube::ResourceExt as _;
 
 use super::{
     AFTER_SECOND, FIRST, HOUR, SECOND, add_entry, announced, material, new_key, private, published, rotating, run, signer, staged,
 };
 use crate::lifecycle::{
-    entries::{entry, generated, hours, target},
+    entries::{entry, generated, hours, target, target_id},
     world::{End, Fault, LATE, SET, STAGED, World, kids},
 };
 
@@ -191,6 +194,23 @@ fn a_symmetric_successor_does_not_sign_before_its_time() {
     world.advance(4 * HOUR);
     world.pass(&[]);
     assert_ne!(signer(&world), first);
+}
+
+/// Rule 14, which is judged at each removal.
+#[test]
+fn what_replaces_a_target_holds_the_announced_key_before_it_goes() {
+    let mut world = announced();
+    world.edit(|spec| spec.publish = Some(vec![target("payments-jwks"), target("second")]));
+    world.pass(&[]);
+    let half = world.store.get_key(SET, FIRST).expect("a key").public_half().expect("a public half");
+    let lacking = Document::read(&serde_json::json!({ "keys": [half] }).to_string());
+    for document in world.objects.get_mut(&target_id("second")).expect("a target").content.data.values_mut() {
+        *document = lacking.clone();
+    }
+    world.edit(|spec| spec.publish = Some(vec![target("second")]));
+    world.pass(&[]);
+    assert!(world.objects.keys().eq([&target_id("second")]));
+    assert!(published(&world).contains(SECOND));
 }
 
 /// Else the time in which a target lacked the key would count after a crash.
