@@ -41,6 +41,7 @@ impl Pass<'_> {
     pub(super) async fn converge(&mut self, desired: &Desired) -> (Seen, Outcome) {
         let local = match publication::local::look(&self.resource, &desired.publication, self.cx).await {
             (local, None) => local,
+            // A target that cannot be read may hold a key or lack it. Then no key may begin to sign, leave the set or be made anew.
             (_, Some(error)) => return (Seen::Nothing, self.failed(&error, false)),
         };
         let mut seen = self.begin(local);
