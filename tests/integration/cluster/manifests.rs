@@ -6,7 +6,10 @@ use k8s_openapi::api::{apps::v1::Deployment, core::v1::Pod};
 use kube::api::ObjectMeta;
 use serde_json::{Value, json};
 
-use super::control_plane::{ControlPlane, HOME, apply_as, helm, kubectl};
+use super::{
+    control_plane::{ControlPlane, HOME, apply_as, helm, kubectl},
+    wait::eventually,
+};
 
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 
@@ -47,7 +50,9 @@ async fn define_monitors(control_plane: &ControlPlane) {
         let answer = kubectl(&control_plane.kubeconfig(), &["apply", "--server-side", "-f", &file.to_string_lossy()], "");
         answer.unwrap_or_else(|complaint| panic!("{complaint}"));
         let definition = format!("crd/{name}.monitoring.coreos.com");
-        kubectl(&control_plane.kubeconfig(), &["wait", "--for=condition=Established", &definition], "").expect("established");
+        // kubectl ends with an error as long as there is no condition at all.
+        let wait = || kubectl(&control_plane.kubeconfig(), &["wait", "--for=condition=Established", &definition], "");
+        eventually("the definition is established", async || wait().ok()).await;
     }
 }
 
