@@ -53,6 +53,17 @@ impl<'world> Look<'world> {
         })
     }
 
+    /// The entry that signs: the one that the spec names, else the first that may supply a private key. Of a Secret that cannot be read nobody
+    /// knows what it holds.
+    pub(in crate::lifecycle) fn signer_entry(self) -> Option<&'world EntryName> {
+        let may_sign = |entry: &&Entry| match &entry.source {
+            Source::Generate { .. } => true,
+            Source::Import(_) => self.seen.source(&entry.name).is_none_or(|held| held.is_private),
+            Source::Public { .. } => false,
+        };
+        self.desired.signer.as_ref().or_else(|| self.desired.entries.iter().find(may_sign).map(|entry| &entry.name))
+    }
+
     /// How long the public half of a key of this entry stays, if there is such an entry.
     pub(in crate::lifecycle) fn retain_of(self, name: &EntryName) -> Option<Duration> {
         self.desired.entries.iter().find(|entry| entry.name == *name).map(|entry| entry.timing.retain)

@@ -31,7 +31,7 @@ pub(in crate::lifecycle) fn signer_is_in_front(look: Look<'_>, replaced: &BTreeS
 /// The kid of the intended signer, once its key is there. Until then what signs continues, unless somebody else put it under an own kid: then the
 /// first other entry that can sign does so. `active` are the kids that serve the entries.
 fn intended_signer<'kid>(look: Look<'_>, replaced: &BTreeSet<Kid>, active: &'kid BTreeMap<EntryName, Kid>) -> Option<&'kid str> {
-    let named = look.desired.signer.as_ref().and_then(|name| active.get(name)).map(Kid::as_str);
+    let named = look.signer_entry().and_then(|name| active.get(name)).map(Kid::as_str);
     named.filter(|kid| !is_unfit(look, kid)).or_else(|| {
         look.seen.signer().filter(|front| replaced.contains(*front) || is_unfit(look, front))?;
         active.values().map(Kid::as_str).find(|kid| can_sign(look, kid))

@@ -75,7 +75,8 @@ impl Supplier<'_> {
         let desired = self.look.desired;
         self.lacks_private_key = !self.has_usable_private_key();
         self.capable = self.first_capable().map(|entry| entry.name.clone());
-        let is_signer = |entry: &&Entry| desired.signer.as_ref() == Some(&entry.name);
+        let signer = self.look.signer_entry();
+        let is_signer = |entry: &&Entry| signer == Some(&entry.name);
         let (signer, others): (Vec<_>, Vec<_>) = desired.entries.iter().partition(is_signer);
         let mut serving = Vec::new();
         for entry in others.into_iter().chain(signer) {
@@ -100,7 +101,8 @@ impl Supplier<'_> {
 
     /// The first entry that can put a private key into the set now, beginning with the signer.
     fn first_capable(&self) -> Option<&Entry> {
-        let signer = self.look.desired.entries.iter().filter(|entry| self.look.desired.signer.as_ref() == Some(&entry.name));
+        let named = self.look.signer_entry();
+        let signer = self.look.desired.entries.iter().filter(|entry| named == Some(&entry.name));
         signer.chain(&self.look.desired.entries).filter(|entry| !is_refused(self.look, entry)).find(|entry| match &entry.source {
             Source::Generate { .. } => true,
             Source::Import(_) => self.look.seen.source(&entry.name).is_some_and(|held| held.is_private && self.may_be_stored(held)),

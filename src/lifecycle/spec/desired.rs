@@ -45,7 +45,7 @@ pub struct Desired {
     pub accepted_server: Option<String>,
     /// The keys, by name.
     pub entries: Vec<Entry>,
-    /// The name of the entry that signs; `None` if no entry has a private key.
+    /// The name of the entry that the spec wants to sign; `None`: the first that can.
     pub signer: Option<EntryName>,
     /// What happens to keys that belong to no entry.
     pub unmanaged_keys: UnmanagedKeys,
@@ -133,10 +133,6 @@ pub fn validate(resource: &JsonWebKeySet, api: &AdminApiSpec, labels: Option<&La
         }
     }
     entries.sort_by(|a, b| a.name.cmp(&b.name));
-    let signer = match &spec.signer {
-        Some(name) => Some(name.as_str().into()),
-        None => entries.iter().find(|entry| !matches!(entry.source, Source::Public { .. })).map(|entry| entry.name.clone()),
-    };
     let private_keys = if grant.private_export { PrivateKeys::Granted } else { PrivateKeys::Denied };
     let has_public_half = |entry: &&Entry| !matches!(&entry.source, Source::Generate { alg, .. } if alg.is_symmetric());
     let readable = entries.iter().filter(has_public_half).map(|entry| entry.name.clone()).collect();
@@ -155,7 +151,7 @@ pub fn validate(resource: &JsonWebKeySet, api: &AdminApiSpec, labels: Option<&La
         server: claim::server(api),
         accepted_server: resource.annotations().get(ACCEPT_SERVER_ANNOTATION).cloned(),
         entries,
-        signer,
+        signer: spec.signer.as_deref().map(EntryName::from),
         unmanaged_keys: spec.unmanaged_keys.unwrap_or_default(),
         deletion_policy: spec.deletion_policy,
         mode: spec.mode.unwrap_or_default(),

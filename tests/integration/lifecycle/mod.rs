@@ -9,6 +9,7 @@ mod forged;
 mod happen;
 mod histories;
 mod hydras_own;
+mod imports;
 pub(crate) mod oracle;
 mod outages;
 mod passes;
