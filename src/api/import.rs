@@ -1,14 +1,18 @@
 //! A key that comes from a Secret.
 
+use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::KeyUse;
+use super::{
+    KeyUse,
+    public_key::{KID, KID_MESSAGE},
+};
 
 /// A key from a Secret: a JWK, a JWK Set, PEM (PKCS#1, PKCS#8, SEC1, a public key, a certificate chain), or a Secret of type kubernetes.io/tls.
 ///
 /// When the Secret changes, the new key is announced before it signs, and the old one stays published after it, as `rotation` says.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Import {
     /// The Secret. It must carry the label `jwk-operator.dev/import: "true"`: otherwise a resource could make the operator read a Secret that the
@@ -24,7 +28,8 @@ pub struct Import {
     /// The key ID. It also selects a key of a JWK Set. Defaults to the `kid` of the JWK, else to `{set}.{name}.{first 16 of its thumbprint}`.
     /// If it is set here, a new key in the Secret is refused under the same kid: a verifier that knows the kid would never fetch the new key.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 255), regex(pattern = r"^[A-Za-z0-9][A-Za-z0-9._:-]*$"))]
+    #[schemars(length(min = 1, max = 255))]
+    #[x_kube(validation = Rule::new(KID).message(KID_MESSAGE))]
     pub kid: Option<String>,
 }
 

@@ -6,6 +6,11 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de::IgnoredAny};
 
 use super::KeyUse;
 
+/// What a kid may be (RFC 7517 section 4.5 leaves it open): what a URL path can carry, and a reader can see.
+pub(super) const KID: &str = r"!self.matches('[/%?#\\p{Cc}\\x{61C}\\x{200E}\\x{200F}\\x{2028}-\\x{202E}\\x{2066}-\\x{2069}\\x{FEFF}]|^[.]*$|^[\\s\\p{Z}]|[\\s\\p{Z}]$')";
+/// The rule in words: a pattern would be shown as it is.
+pub(super) const KID_MESSAGE: &str = "a kid must not hold the characters / % ? #, control characters or white space at its ends, or consist of dots: a URL path cannot carry it";
+
 /// The public key of somebody else as a JWK (RFC 7517).
 ///
 /// The private members are in the schema because the API server drops unknown members before it evaluates rules: undeclared, a private key
@@ -20,7 +25,8 @@ pub struct PublicKey {
     /// The key type (RFC 7518 section 6.1).
     pub kty: PublicKeyType,
     /// The key ID. It must be unique in the set.
-    #[schemars(length(min = 1, max = 255), regex(pattern = r"^[A-Za-z0-9][A-Za-z0-9._:-]*$"))]
+    #[schemars(length(min = 1, max = 255))]
+    #[x_kube(validation = Rule::new(KID).message(KID_MESSAGE))]
     pub kid: String,
     /// The algorithm the key is for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -53,6 +59,18 @@ pub struct PublicKey {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 10), inner(length(max = 8192)))]
     pub x5c: Option<Vec<String>>,
+    /// The address of the chain (RFC 7517 section 4.6); https.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 2048))]
+    pub x5u: Option<String>,
+    /// The SHA-1 digest of the certificate (RFC 7517 section 4.8); base64url.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 64))]
+    pub x5t: Option<String>,
+    /// The SHA-256 digest of the certificate (RFC 7517 section 4.9); base64url.
+    #[serde(default, rename = "x5t#S256", skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 128))]
+    pub x5t_s256: Option<String>,
     /// A private member. The API server rejects it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub d: Option<RefusedMember>,

@@ -33,7 +33,9 @@ impl Jwk {
     /// The same key with the member `name` set to `value`.
     #[must_use]
     pub fn with(mut self, name: &str, value: impl Into<Value>) -> Self {
-        self.0.insert(name.to_owned(), value.into());
+        if let Some(mut old) = self.0.insert(name.to_owned(), value.into()) {
+            overwrite(&mut old);
+        }
         self
     }
 

@@ -7,11 +7,13 @@
 //!
 //! This module does no input or output and knows no clock.
 
+pub(crate) mod algorithm;
 pub mod import;
 mod key;
 mod kid;
 mod parse;
 mod public;
+mod purpose;
 mod set;
 mod signing;
 pub mod symmetric;

@@ -61,17 +61,27 @@ impl JwkSet {
         Self::from_value(json(bytes)?)
     }
 
-    pub(super) fn from_value(value: Value) -> Result<Self, ParseError> {
-        let mut members = object(value).ok_or(ParseError::NotASet)?;
-        let keys = members.remove("keys");
-        members.iter_mut().for_each(|(_, value)| overwrite(value));
-        let Some(Value::Array(values)) = keys.map(wiped_unless_list) else { return Err(ParseError::NotASet) };
-        // Every value becomes a key before the first error is returned, so that all of them are overwritten when they are dropped.
-        let keys: Vec<_> = values.into_iter().map(Jwk::from_value).collect();
-        let keys =
-            keys.into_iter().enumerate().map(|(index, key)| key.map_err(|reason| ParseError::Key { index, reason: Box::new(reason) }));
-        Ok(Self { keys: keys.collect::<Result<_, _>>()? })
+    /// Reads the keys of a set one by one, for who wants one of them: what is no key beside it is passed over (RFC 7517 section 5).
+    ///
+    /// # Errors
+    /// [`ParseError`] if the bytes are no JSON object with a list of keys; inside, why one of the list is no key.
+    pub fn parse_each(bytes: &[u8]) -> Result<Vec<Result<Jwk, ParseError>>, ParseError> {
+        each(json(bytes)?)
     }
+
+    pub(super) fn from_value(value: Value) -> Result<Self, ParseError> {
+        Ok(Self { keys: each(value)?.into_iter().collect::<Result<_, _>>()? })
+    }
+}
+
+/// Every value becomes a key before the first error is returned, so that all of them are overwritten when they are dropped.
+fn each(value: Value) -> Result<Vec<Result<Jwk, ParseError>>, ParseError> {
+    let mut members = object(value).ok_or(ParseError::NotASet)?;
+    let keys = members.remove("keys");
+    members.iter_mut().for_each(|(_, value)| overwrite(value));
+    let Some(Value::Array(values)) = keys.map(wiped_unless_list) else { return Err(ParseError::NotASet) };
+    let keys = values.into_iter().map(Jwk::from_value).enumerate();
+    Ok(keys.map(|(index, key)| key.map_err(|reason| ParseError::Key { index, reason: Box::new(reason) })).collect())
 }
 
 fn json(bytes: &[u8]) -> Result<Value, ParseError> {

@@ -108,9 +108,7 @@ fn signer(set: &SetId, live: &JwkSet, entries: &[KeySource]) -> Option<String> {
 
 /// A `public` entry, if this key can be one.
 fn public_entry(set: &SetId, namespace: &str, key: &Jwk, names: &BTreeSet<String>) -> Option<KeySource> {
-    if !kid::is_writable(key.kid()?) {
-        return None;
-    }
+    kid::check(key.kid()?).ok()?;
     let public = serde_json::to_value(key.public_half()?).ok()?;
     let public: PublicKey = serde_json::from_value(public).ok()?;
     let entry = KeySource { name: entry_name(key.kid()?, names), public: Some(public), ..KeySource::default() };

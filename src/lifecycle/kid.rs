@@ -8,7 +8,7 @@ use std::fmt;
 use jiff::{SignedDuration, Timestamp, civil::DateTime, tz::TimeZone};
 
 use super::{entry_name::EntryName, set_id::SetId};
-use crate::jwk::Kid;
+use crate::{escape::escaped, jwk::Kid};
 
 const FORMAT: &str = "%Y%m%dT%H%M%SZ";
 
@@ -64,11 +64,30 @@ pub fn parse_generated<'kid>(set: &SetId, kid: &'kid str) -> Option<(&'kid str, 
     if is_entry_name { Some((name, Slot::parse(slot)?)) } else { None }
 }
 
-/// Whether a kid can stand in a spec and in a URL as it is.
-pub(super) fn is_writable(kid: &str) -> bool {
-    kid.len() <= 255
-        && kid.starts_with(|first: char| first.is_ascii_alphanumeric())
-        && kid.chars().all(|character| character.is_ascii_alphanumeric() || ['.', '_', ':', '-'].contains(&character))
+/// The most characters of a kid: what every database of Hydra stores.
+const LONGEST: usize = 255;
+/// What ends or splits a segment of a URL path, or begins an escape there. Hydra and the proxies before it disagree on their encoded forms.
+const RESERVED: [char; 4] = ['/', '%', '?', '#'];
+
+/// Checks that a kid can be stored: that Hydra, its databases and the path of a URL can carry it.
+///
+/// # Errors
+/// What is wrong with it, to be read after the word kid.
+pub(super) fn check(kid: &str) -> Result<(), String> {
+    let is_unsafe = |character: &char| character.is_control() || escaped(character.encode_utf8(&mut [0; 4])) != character.to_string();
+    if kid.is_empty() || kid.chars().all(|character| character == '.') {
+        return Err("is empty or holds only dots, which no URL path can carry".to_owned());
+    }
+    if kid.chars().count() > LONGEST {
+        return Err(format!("has more than {LONGEST} characters"));
+    }
+    if let Some(reserved) = kid.chars().find(|character| RESERVED.contains(character)) {
+        return Err(format!("holds the character {reserved}, which a URL path cannot carry"));
+    }
+    if kid.trim() != kid || kid.chars().any(|character| is_unsafe(&character)) {
+        return Err("holds a character that cannot be seen: a control character, a mark of direction, or white space at an end".to_owned());
+    }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -90,6 +109,31 @@ mod tests {
         // `shop` with an entry `payments.signing` cannot exist: entry names have no dot.
         assert_eq!(parse_generated(&"shop".into(), "shop.payments.signing.20261123T204207Z"), None);
         assert_eq!(parse_generated(&"shop.payments".into(), "shop.paymentsX.signing.20261123T204207Z"), None);
+    }
+
+    #[test]
+    fn a_kid_is_whatever_hydra_and_a_url_path_can_carry() {
+        let longest = "k".repeat(255);
+        for kid in [
+            "a",
+            "-I1WiFECF7DsgJQoxz_IPCxDg33XpiDTip6yYXhyY34",
+            "_x",
+            "1234example=",
+            "a+b~c@d",
+            "did:key:z6Mk",
+            "..a",
+            "two words",
+            "schlüssel",
+            &longest,
+        ] {
+            assert_eq!(check(kid), Ok(()), "{kid}");
+        }
+        let long = "k".repeat(256);
+        for kid in
+            ["", ".", "..", "...", "a/b", "a%2Fb", "a?b", "did:web:example.com#key-1", "a\nb", " a", "a ", "a\u{202e}b", "a\u{7f}", &long]
+        {
+            assert!(check(kid).is_err(), "{kid:?}");
+        }
     }
 
     #[test]

@@ -19,6 +19,7 @@ mod emulator_store;
 #[cfg(feature = "emulator")]
 mod gitops;
 mod hydra_client;
+mod import_cases;
 mod jwk;
 #[cfg(feature = "emulator")]
 mod lifecycle;

@@ -75,6 +75,39 @@ pub enum InvalidJwk {
         /// What would fit.
         needs: &'static str,
     },
+    /// `use` is neither `sig` nor `enc` (RFC 7517 section 4.2).
+    #[error("the use must be sig or enc: verifiers ignore a key with another use")]
+    UnknownUse,
+    /// `alg` is not in the registry (RFC 7518 section 7.1).
+    #[error("the alg is not a registered algorithm, so that no verifier knows it: write for example ES256, RS256 or EdDSA")]
+    UnknownAlgorithm,
+    /// `alg` is for another `use`.
+    #[error("alg {alg} is for use {is_for}, but the use is {key_use}: correct the use, or choose another alg")]
+    UseContradictsAlgorithm {
+        /// The algorithm, one of the registry.
+        alg: &'static str,
+        /// The use of keys for it.
+        is_for: &'static str,
+        /// The use that the key has.
+        key_use: &'static str,
+    },
+    /// `key_ops` are for another `use` (RFC 7517 section 4.3).
+    #[error("the key_ops are for use {is_for}, but the use is {key_use}: correct the use, or remove key_ops")]
+    UseContradictsOperations {
+        /// The use of keys with these operations.
+        is_for: &'static str,
+        /// The use that the key has.
+        key_use: &'static str,
+    },
+    /// Operations of unrelated kinds (RFC 7517 section 4.3).
+    #[error("the key_ops are for signatures and for encryption at once: keep those of one use")]
+    MixedOperations,
+    /// A private key whose operations take the public half only.
+    #[error("the key_ops are those of a public key, but the key is private: add sign, decrypt, unwrapKey or deriveBits, or remove key_ops")]
+    OperationsOfPublicHalf,
+    /// `key_ops` is no list of strings.
+    #[error("the member key_ops is not a list of strings")]
+    MalformedOperations,
     /// A secret shorter than its hash (RFC 7518 section 3.2).
     #[error("the secret k has {found} bytes, but the alg needs at least {at_least}")]
     SecretTooShort {
@@ -92,11 +125,7 @@ impl Jwk {
     /// # Errors
     /// [`InvalidJwk`] with the first thing that is wrong.
     pub fn validate(&self) -> Result<(), InvalidJwk> {
-        for name in ["kid", "use", "alg"] {
-            if self.members().get(name).is_some_and(|value| !value.is_string()) {
-                return Err(InvalidJwk::NotText(name));
-            }
-        }
+        self.validate_texts()?;
         match self.kty() {
             Some("EC") => curve::validate(self)?,
             Some("RSA") => rsa::validate(self)?,
@@ -105,6 +134,16 @@ impl Jwk {
             _ => return Err(InvalidJwk::UnsupportedType),
         }
         algorithm::validate(self)
+    }
+
+    /// That the members which are read as text are text.
+    pub(super) fn validate_texts(&self) -> Result<(), InvalidJwk> {
+        for name in ["kid", "use", "alg"] {
+            if self.members().get(name).is_some_and(|value| !value.is_string()) {
+                return Err(InvalidJwk::NotText(name));
+            }
+        }
+        Ok(())
     }
 }
 

@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use url::Url;
+
 use super::{due::Due, look::Look, recognise::Recognised, recover::Recovered, refusal::is_refused};
 use crate::api::{KeyState, Reason};
 use crate::jwk::{Jwk, Kid, PublicJwk, Thumbprint};
@@ -83,7 +85,7 @@ impl Supplier<'_> {
             match &entry.source {
                 Source::Generate { alg, key_use } => serving.extend(self.supply_generated(entry, *alg, *key_use)),
                 Source::Import(import) => self.supply_imported(entry, import),
-                Source::Public { key, kid, thumbprint } => self.supply_public(entry, key, kid, thumbprint),
+                Source::Public { key, kid, thumbprint, .. } => self.supply_public(entry, key, kid, thumbprint),
             }
         }
         self.note_annotation(&serving);
@@ -239,5 +241,8 @@ pub(in crate::lifecycle) type Served = Option<(Serving, bool)>;
 
 /// Whether a live key is what the spec supplies in the members that Hydra keeps; it drops others, such as `key_ops`.
 pub(in crate::lifecycle) fn has_same_members(live: &Jwk, wanted: &PublicJwk) -> bool {
-    ["alg", "use", "x5c"].iter().all(|name| live.members().get(*name) == wanted.as_jwk().members().get(*name))
+    let wanted = wanted.as_jwk();
+    let address = |key: &Jwk| key.text("x5u").and_then(|text| Url::parse(text).ok());
+    let has_same = |name: &&str| live.members().get(*name) == wanted.members().get(*name);
+    ["alg", "use", "x5c", "x5t", "x5t#S256"].iter().all(has_same) && address(live) == address(wanted)
 }

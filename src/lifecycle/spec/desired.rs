@@ -16,7 +16,10 @@ use crate::api::{
     ACCEPT_SERVER_ANNOTATION, AdminApiSpec, Algorithm, DeletionPolicy, Generate, Import, JsonWebKeySet, KeySource, KeyUse, Mode, PublicKey,
     Reason, UnmanagedKeys,
 };
-use crate::jwk::{Jwk, Kid, PublicJwk, Thumbprint};
+use crate::jwk::{
+    Jwk, Kid, PublicJwk, Thumbprint,
+    import::{self, ImportNote, Imported},
+};
 use crate::lifecycle::{
     entry_name::EntryName,
     kid,
@@ -108,6 +111,8 @@ pub enum Source {
         kid: Kid,
         /// Its thumbprint.
         thumbprint: Thumbprint,
+        /// What its owner should know.
+        notes: Vec<ImportNote>,
     },
 }
 
@@ -216,8 +221,11 @@ fn entry(set: &SetId, source: &KeySource, api: &AdminApiSpec) -> Result<Entry, S
 }
 
 fn imported(set: &SetId, name: &EntryName, import: &Import) -> Result<Source, SpecRefusal> {
-    if let Some(kid) = import.kid.as_deref().filter(|kid| kid::parse_generated(set, kid).is_some()) {
-        return Err(reserved(name, kid));
+    if let Some(kid) = import.kid.as_deref() {
+        if kid::parse_generated(set, kid).is_some() {
+            return Err(reserved(name, kid));
+        }
+        kid::check(kid).map_err(|why| SpecRefusal::new(Reason::InvalidSpec, format!("key {name}: import.kid {why}: write another kid")))?;
     }
     require_object_name(&import.secret_ref.name)?;
     if set.is_hydras_own() && import.key_use == Some(KeyUse::Enc) {
@@ -266,12 +274,13 @@ fn public(set: &SetId, name: &EntryName, key: &PublicKey) -> Result<Source, Spec
     if kid::parse_generated(set, kid).is_some() {
         return Err(reserved(name, kid));
     }
+    kid::check(kid).map_err(|why| invalid(format!("the kid {why}, and tokens carry it: ask its owner for a key with another kid")))?;
     let value = serde_json::to_value(key).map_err(|_| invalid("it cannot be written as JSON".into()))?;
     let jwk: Jwk = serde_json::from_value(value).map_err(|_| invalid("it is not a JWK".into()))?;
-    jwk.validate().map_err(|error| invalid(error.to_string()))?;
+    let Imported { key: jwk, notes } = import::public_entry(jwk).map_err(|error| invalid(error.to_string()))?;
     let thumbprint = jwk.thumbprint().map_err(|error| invalid(error.to_string()))?;
     let public = jwk.public_half().ok_or_else(|| invalid("kty must not be oct: a symmetric key has no public half".into()))?;
-    Ok(Source::Public { key: Box::new(public), kid: kid.into(), thumbprint })
+    Ok(Source::Public { key: Box::new(public), kid: kid.into(), thumbprint, notes })
 }
 
 #[cfg(test)]

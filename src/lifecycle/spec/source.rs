@@ -6,7 +6,7 @@ use super::timing::Timing;
 use crate::api::{IMPORT_LABEL, Import};
 use crate::jwk::{
     Jwk, Kid, PublicJwk, Thumbprint,
-    import::{self, Wanted},
+    import::{self, ImportError, ImportNote, Imported, Wanted},
 };
 use crate::lifecycle::{entry_name::EntryName, kid, set_id::SetId};
 
@@ -59,6 +59,8 @@ pub struct SourceKey {
     pub fingerprint: Thumbprint,
     /// Whether it can sign or decrypt.
     pub is_private: bool,
+    /// What its owner should know.
+    pub notes: Vec<ImportNote>,
 }
 
 impl fmt::Debug for SourceKey {
@@ -70,7 +72,18 @@ impl fmt::Debug for SourceKey {
 impl SourceKey {
     /// What is known of `key`, which has a kid.
     pub fn of(key: &Jwk) -> Option<Self> {
-        Some(Self { kid: key.kid()?.into(), public: key.public_half(), fingerprint: key.thumbprint().ok()?, is_private: key.is_private() })
+        Some(Self {
+            kid: key.kid()?.into(),
+            public: key.public_half(),
+            fingerprint: key.thumbprint().ok()?,
+            is_private: key.is_private(),
+            notes: Vec::new(),
+        })
+    }
+
+    /// The same of a key that was read, with what its owner should know.
+    pub fn of_imported(imported: &Imported) -> Option<Self> {
+        Some(Self { notes: imported.notes.clone(), ..Self::of(&imported.key)? })
     }
 
     /// Whether `key` is the same key: its kid and its material.
@@ -89,7 +102,7 @@ impl SourceKey {
 ///
 /// # Errors
 /// The state that keeps it from being read.
-pub fn read_source(set: &SetId, name: &EntryName, import: &Import, secret: SecretContent<'_>) -> Result<Jwk, SourceState> {
+pub fn read_source(set: &SetId, name: &EntryName, import: &Import, secret: SecretContent<'_>) -> Result<Imported, SourceState> {
     if secret.labels.get(IMPORT_LABEL).map(String::as_str) != Some("true") {
         return Err(SourceState::NotLabelled);
     }
@@ -100,30 +113,46 @@ pub fn read_source(set: &SetId, name: &EntryName, import: &Import, secret: Secre
     let is_tls = secret.secret_type == Some(TLS_SECRET) && data_key == TLS_KEY;
     let chain = secret.data.get(TLS_CERTIFICATES).filter(|_| is_tls).map(Vec::as_slice);
     let wanted = Wanted { alg: import.alg.as_deref(), key_use: import.key_use.map(crate::api::KeyUse::as_str), kid: import.kid.as_deref() };
-    let invalid = |why: String| SourceState::Invalid { why: format!("data key {data_key}: {why}") };
-    let read = if set.is_hydras_own() { import::read_signing } else { import::read };
-    let key = read(document, chain, wanted).map_err(|error| invalid(error.to_string()))?;
+    let read = if set.is_hydras_own() { import::import_signing } else { import::import };
+    let imported = read(document, chain, wanted).map_err(|error| {
+        // What is wrong with the certificates is not looked for in the key.
+        let data_key = if matches!(error, ImportError::Chain(_)) { TLS_CERTIFICATES } else { data_key };
+        invalid(data_key, &error.to_string())
+    })?;
+    with_kid(set, name, imported).map_err(|why| invalid(data_key, &why))
+}
+
+fn invalid(data_key: &str, why: &str) -> SourceState {
+    SourceState::Invalid { why: format!("data key {data_key}: {why}") }
+}
+
+/// The key with its kid.
+///
+/// # Errors
+/// Why it can have none, and what to do.
+fn with_kid(set: &SetId, name: &EntryName, imported: Imported) -> Result<Imported, String> {
+    let Imported { key, notes } = imported;
     let key = match key.kid().map(str::to_owned) {
-        Some(kid) if !kid::is_writable(&kid) => {
-            return Err(invalid(
-                "its kid has characters other than letters, digits and . _ : -, or more than 255 characters: write import.kid".into(),
-            ));
+        Some(kid) => {
+            kid::check(&kid).map_err(|why| {
+                format!("its kid {why}: write another as import.kid, and have tokens signed under that one, since verifiers look for the kid of the token")
+            })?;
+            if kid::parse_generated(set, &kid).is_some() {
+                return Err(format!("its kid {kid} has the form of a generated kid of this set: write another kid as import.kid"));
+            }
+            key
         }
-        Some(kid) if kid::parse_generated(set, &kid).is_some() => {
-            return Err(invalid(format!("its kid {kid} has the form of a generated kid of this set: write another kid as import.kid")));
-        }
-        Some(_) => key,
         None if key.public_half().is_none() => {
             // RFC 7638 section 7: the thumbprint of a symmetric key is a hash of the secret, and a kid is read by everybody.
-            return Err(invalid("a symmetric key needs a kid: write import.kid".into()));
+            return Err("a symmetric key needs a kid: write import.kid".to_owned());
         }
         None => {
-            let thumbprint = key.thumbprint().map_err(|error| invalid(error.to_string()))?.to_string();
+            let thumbprint = key.thumbprint().map_err(|error| error.to_string())?.to_string();
             let part: String = thumbprint.chars().take(THUMBPRINT_PART).collect();
             key.with("kid", format!("{set}.{name}.{part}"))
         }
     };
-    Ok(key)
+    Ok(Imported { key, notes })
 }
 
 /// Which value of the Secret is the key.

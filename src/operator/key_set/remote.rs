@@ -35,9 +35,9 @@ pub(super) async fn ask(step: &Step, desired: &Desired, pass: &mut Pass<'_>) -> 
             }
         }
         Step::ImportKey { name, key: wanted, .. } => match sources::read(desired, name, pass).await {
-            Ok(key) if SourceKey::of(&key).as_ref() == Some(&**wanted) => put(step, &set, &key, pass).await,
+            Ok(imported) if SourceKey::of_imported(&imported).as_ref() == Some(&**wanted) => put(step, &set, &imported.key, pass).await,
             // It changed since it was looked at: decide again.
-            changed => Ok(Answer::SourceChanged(changed.map_or_else(|state| state, |key| sources::state_of(&key)))),
+            changed => Ok(Answer::SourceChanged(changed.map_or_else(|state| state, |imported| sources::state_of(&imported)))),
         },
         Step::PutKey { key, .. } => put(step, &set, key, pass).await,
         Step::DeleteKey { kid, .. } => {

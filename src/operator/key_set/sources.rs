@@ -10,7 +10,7 @@ use super::pass::Pass;
 use crate::operator::{context::Context, error::PassError, kubernetes::call_secret, memory::KnownSource, repeats::Wrong, watch::metadata};
 use crate::{
     api::{IMPORT_LABEL, Import},
-    jwk::Jwk,
+    jwk::import::Imported,
     lifecycle::{self, Desired, EntryName, SecretContent, Source, SourceKey, SourceState, Uid},
 };
 
@@ -44,7 +44,7 @@ async fn look(desired: &Desired, name: &EntryName, import: &Import, pass: &Pass<
         return known.state;
     }
     let state = match read(desired, name, pass).await {
-        Ok(key) => state_of(&key),
+        Ok(imported) => state_of(&imported),
         Err(state) => state,
     };
     // What could not be read this time may be read the next time, in the same version.
@@ -55,8 +55,8 @@ async fn look(desired: &Desired, name: &EntryName, import: &Import, pass: &Pass<
 }
 
 /// What may be remembered of a key.
-pub(super) fn state_of(key: &Jwk) -> SourceState {
-    SourceKey::of(key).map_or_else(|| SourceState::Invalid { why: "its key is incomplete".to_owned() }, SourceState::Held)
+pub(super) fn state_of(imported: &Imported) -> SourceState {
+    SourceKey::of_imported(imported).map_or_else(|| SourceState::Invalid { why: "its key is incomplete".to_owned() }, SourceState::Held)
 }
 
 /// The version of a Secret that carries the label, if the operator may watch it.
@@ -82,7 +82,7 @@ async fn labelled_version(desired: &Desired, import: &Import, pass: &Pass<'_>) -
 ///
 /// # Errors
 /// The state that keeps it from being read.
-pub(super) async fn read(desired: &Desired, name: &EntryName, pass: &Pass<'_>) -> Result<Jwk, SourceState> {
+pub(super) async fn read(desired: &Desired, name: &EntryName, pass: &Pass<'_>) -> Result<Imported, SourceState> {
     let Some((_, import)) = imports(desired).find(|(entry, _)| *entry == name) else { return Err(missing()) };
     let api = Api::<Secret>::namespaced(pass.cx.client.clone(), &desired.namespace);
     let found = call_secret("read a Secret", api.get_opt(&import.secret_ref.name)).await.map_err(|error| unreadable(&error, pass))?;
@@ -91,9 +91,9 @@ pub(super) async fn read(desired: &Desired, name: &EntryName, pass: &Pass<'_>) -
     let labels = secret.metadata.labels.unwrap_or_default();
     let mut data: BTreeMap<String, Vec<u8>> = secret.data.unwrap_or_default().into_iter().map(|(key, value)| (key, value.0)).collect();
     let content = SecretContent { labels: &labels, secret_type: secret.type_.as_deref(), data: &data };
-    let key = lifecycle::read_source(&desired.set, name, import, content);
+    let imported = lifecycle::read_source(&desired.set, name, import, content);
     data.values_mut().for_each(|value| value.zeroize());
-    key
+    imported
 }
 
 fn missing() -> SourceState {

@@ -20,6 +20,7 @@ mod histories;
 mod idle;
 mod image;
 mod import;
+mod imports;
 mod manifests;
 mod metrics;
 mod misbehaviour;

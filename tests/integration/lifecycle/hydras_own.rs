@@ -45,7 +45,8 @@ fn import(alg: Option<&str>, key_use: Option<KeyUse>) -> Import {
 fn look(set: &str, document: Vec<u8>, import: &Import) -> Result<Jwk, SourceState> {
     let labels = BTreeMap::from([("jwk-operator.dev/import".to_owned(), "true".to_owned())]);
     let data = BTreeMap::from([("key".to_owned(), document)]);
-    read_source(&set.into(), &"legacy".into(), import, SecretContent { labels: &labels, secret_type: None, data: &data })
+    let content = SecretContent { labels: &labels, secret_type: None, data: &data };
+    read_source(&set.into(), &"legacy".into(), import, content).map(|imported| imported.key)
 }
 
 #[test]
@@ -73,7 +74,6 @@ fn a_key_that_cannot_sign_is_refused_whatever_the_entry_says() {
         (jwk("ec-secp384r1.pkcs8.pem", json!({ "alg": "ES256" })), plain.clone(), "an EC key on P-256"),
         (jwk("ec-secp384r1.pkcs8.pem", json!({ "alg": "ECDH-ES" })), plain.clone(), "alg is not one that Hydra signs with"),
         (jwk("ec-secp384r1.pkcs8.pem", json!({ "alg": "made-up" })), plain.clone(), "alg is not one that Hydra signs with"),
-        (jwk("ed25519.pkcs8.pem", json!({ "alg": "Ed25519" })), plain.clone(), "alg is not one that Hydra signs with"),
         (pem("rsa-1024.pem"), says("RS256"), "1024 bits"),
     ];
     for (document, import, why) in refused {
@@ -96,6 +96,9 @@ fn a_key_that_can_sign_and_a_public_half_are_taken() {
         (pem("ec-secp384r1.sec1.pem"), import(None, None), "ES384"),
         (pem("ec-secp521r1.pkcs8.pem"), import(None, Some(KeyUse::Sig)), "ES512"),
         (pem("ed25519.pkcs8.pem"), import(None, None), "EdDSA"),
+        // Hydra signs with the older name of the same algorithm.
+        (jwk("ed25519.pkcs8.pem", json!({ "alg": "Ed25519" })), import(None, None), "EdDSA"),
+        (pem("ed25519.pkcs8.pem"), says("Ed25519"), "EdDSA"),
         (pem("rsa.pkcs1.pem"), says("RS256"), "RS256"),
         (pem("rsa.pkcs8.pem"), says("PS512"), "PS512"),
         (jwk("rsa.pkcs8.pem", json!({ "alg": "RS384", "use": "sig", "key_ops": ["sign", "verify"] })), import(None, None), "RS384"),
@@ -115,9 +118,12 @@ fn other_sets_take_what_their_readers_understand() {
     let documents = [
         (oct(json!({ "alg": "HS256" })), import(None, None)),
         (jwk("rsa.pkcs8.pem", json!({ "alg": "RSA-OAEP", "use": "enc" })), import(None, None)),
-        (jwk("ec-secp384r1.pkcs8.pem", json!({ "alg": "made-up" })), import(None, None)),
+        (jwk("ec-secp384r1.pkcs8.pem", json!({ "alg": "made-up" })), import(Some("ES384"), None)),
     ];
     for (document, import) in documents {
         assert!(look("shop.payments", document, &import).is_ok());
     }
+    // No reader understands it.
+    let made_up = look("shop.payments", jwk("ec-secp384r1.pkcs8.pem", json!({ "alg": "made-up" })), &import(None, None));
+    assert!(matches!(made_up, Err(SourceState::Invalid { why }) if why.contains("not a registered algorithm") && why.contains("ES384")));
 }

@@ -251,7 +251,8 @@ impl World {
         };
         let labels = BTreeMap::from([(jwk_operator::api::IMPORT_LABEL.to_owned(), labelled.to_string())]);
         let data = BTreeMap::from([("jwk".to_owned(), document.clone())]);
-        lifecycle::read_source(&SET.into(), name, import, SecretContent { labels: &labels, secret_type: None, data: &data })
+        let content = SecretContent { labels: &labels, secret_type: None, data: &data };
+        lifecycle::read_source(&SET.into(), name, import, content).map(|imported| imported.key)
     }
 
     pub fn status(&self) -> JsonWebKeySetStatus {
