@@ -134,7 +134,7 @@ impl Assessment {
             troubles: due.troubles.into_iter().chain(published.troubles).chain(clocks.troubles).collect(),
             due: due.wakes.into_iter().filter(|moment| *moment > look.now).min(),
             next_rotation: due.next_rotation,
-            limitations: limitation::limitations(look.desired),
+            limitations: limitation::limitations(look),
         }
     }
 }
