@@ -20,6 +20,7 @@ mod emulator_store;
 mod gitops;
 mod hydra_client;
 mod import_cases;
+mod import_table;
 mod jwk;
 #[cfg(feature = "emulator")]
 mod lifecycle;
