@@ -2,7 +2,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo up down check test bench bench-churn lint control-plane crds rbac render image-root
+.PHONY: help demo up down check test bench bench-churn lint control-plane crds rbac render image-root fuzz
 
 help: ## List the commands.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -49,6 +49,9 @@ bench-churn: ## Measure the memory after N (1500) sets that come and go, three t
 	@tests/control-plane/build >/dev/null
 	@hack/image-root >/dev/null
 	@cargo bench --locked --bench fleet -- churn $(if $(filter command line,$(origin N)),$(N),1500)
+
+fuzz: ## Run each fuzz target for a minute, beginning with the vectors of the tests.
+	@hack/fuzz
 
 lint: ## Check format, lints, scripts and dependencies.
 	@hack/lint
