@@ -119,27 +119,32 @@ async fn each_way_of_showing_who_it_is_works_from_the_secret_to_the_server() {
     let mut playground = Playground::without_operator().await;
     let (ours, clients) = (authority(), authority());
 
-    let basic = format!("Basic {}", STANDARD.encode("operator:pa55-4711"));
+    let basic = format!("Basic {}", STANDARD.encode("operator:pa55-never-to-be-seen"));
     let basic = http(gate(move |headers| has(headers, "authorization", &basic))).await;
-    secret(&playground, "basic", "basic", json!({ "username": "operator", "password": "pa55-4711\n" })).await;
+    secret(&playground, "basic", "basic", json!({ "username": "operator", "password": "pa55-never-to-be-seen\n" })).await;
 
-    let header = http(gate(|headers| has(headers, "x-api-key", "key-4711") && has(headers, "x-forwarded-proto", "https"))).await;
-    secret(&playground, "header", "header", json!({ "v": "key-4711" })).await;
+    let header =
+        http(gate(|headers| has(headers, "x-api-key", "key-never-to-be-seen") && has(headers, "x-forwarded-proto", "https"))).await;
+    secret(&playground, "header", "header", json!({ "v": "key-never-to-be-seen" })).await;
 
     // A token by client credentials, from an endpoint with the same authority; the admin API wants a client certificate besides.
-    let client = format!("Basic {}", STANDARD.encode("jwk:c5-4711"));
+    let client = format!("Basic {}", STANDARD.encode("jwk:c5-never-to-be-seen"));
     let endpoint = Router::new().fallback(move |request: Request| {
         let is_known = has(request.headers(), "authorization", &client);
         async move {
-            if is_known { answer(200, r#"{"access_token":"token-4711","token_type":"Bearer","expires_in":300}"#) } else { answer(401, "") }
+            if is_known {
+                answer(200, r#"{"access_token":"token-never-to-be-seen","token_type":"Bearer","expires_in":300}"#)
+            } else {
+                answer(401, "")
+            }
         }
     });
     let endpoint = https(endpoint, &ours, None).await;
-    let mutual = https(gate(|headers| has(headers, "authorization", "Bearer token-4711")), &ours, Some(&clients)).await;
+    let mutual = https(gate(|headers| has(headers, "authorization", "Bearer token-never-to-be-seen")), &ours, Some(&clients)).await;
     let key = KeyPair::generate().expect("a key");
     let certificate =
         CertificateParams::new(["jwk-operator".to_owned()]).expect("parameters").signed_by(&key, &clients).expect("a certificate");
-    secret(&playground, "client", "mutual", json!({ "client_id": "jwk", "client_secret": "c5-4711" })).await;
+    secret(&playground, "client", "mutual", json!({ "client_id": "jwk", "client_secret": "c5-never-to-be-seen" })).await;
     secret(&playground, "client-tls", "mutual", json!({ "tls.crt": certificate.pem(), "tls.key": key.serialize_pem() })).await;
     let map =
         json!({ "metadata": { "name": "ca", "labels": { "jwk-operator.dev/admin-api": "mutual" } }, "data": { "ca.crt": ours.pem() } });
@@ -167,7 +172,7 @@ async fn each_way_of_showing_who_it_is_works_from_the_secret_to_the_server() {
         playground.apply("shop", name, json!({ "adminApiRef": { "name": name }, "mode": "Observe" })).await;
         playground.until_ready("shop", name).await;
     }
-    assert!(!playground.logged().contains("4711"), "a credential is in the log");
+    assert!(!playground.logged().contains("never-to-be-seen"), "a credential is in the log");
 
     // A certificate of somebody else opens nothing.
     let stranger =
