@@ -3,6 +3,7 @@
 use std::{fmt, sync::Arc, time::Duration};
 
 use reqwest::{Certificate, ClientBuilder, Identity, Url, redirect, tls};
+use rustls_native_certs::load_native_certs;
 use secrecy::SecretString;
 use zeroize::Zeroizing;
 
@@ -163,16 +164,15 @@ impl Config {
     /// Any [`ConfigError`] but [`ConfigError::InvalidUrl`] and [`ConfigError::InvalidPathPrefix`], which are found earlier.
     pub fn build(self) -> Result<Client, ConfigError> {
         let mut http = self.plain();
-        if let Some(certificates) = self.certificates()? {
-            http = http.tls_certs_only(certificates);
-        } else if self.base.scheme() == "http" {
-            // Without this the system's certificates are loaded although nothing uses them, which fails in an image that has none.
-            http = http.tls_certs_only([]);
-        }
         if let Some(pem) = &self.client_certificate {
             http = http.identity(Identity::from_pem(pem).map_err(|_| ConfigError::InvalidClientCertificate)?);
         }
-        let http = built(http)?;
+        let http = match self.certificates()? {
+            Some(certificates) => built(http.tls_certs_only(certificates))?,
+            // Otherwise the system's certificates are loaded although nothing uses them, which fails in an image that has none.
+            None if self.base.scheme() == "http" => built(http.tls_certs_only([]))?,
+            None => built_on_system(http)?,
+        };
         let authorization = Authorization::new(self.authentication.clone(), || self.token_client())?;
         let gate = Gate::new(self.limits, self.generation_timeout);
         let Self { base, path_prefix, forwarded_proto, timeout, generation_timeout, longest_answer, .. } = self;
@@ -204,7 +204,7 @@ impl Config {
 
     /// The client of the token endpoint. It never shows the client certificate.
     fn token_client(&self) -> Result<reqwest::Client, ConfigError> {
-        let Some(certificates) = self.certificates()? else { return built(self.plain()) };
+        let Some(certificates) = self.certificates()? else { return built_on_system(self.plain()) };
         // An image may have no certificates of the system.
         built(self.plain().tls_certs_merge(certificates.clone())).or_else(|_| built(self.plain().tls_certs_only(certificates)))
     }
@@ -217,11 +217,13 @@ impl Config {
 }
 
 fn built(http: ClientBuilder) -> Result<reqwest::Client, ConfigError> {
-    http.build().map_err(|error| match root_cause(&error) {
-        // The library has no kind for it.
-        cause if cause.contains("No CA certificates") => ConfigError::NoAuthorities,
-        cause => ConfigError::SetUpTls(cause),
-    })
+    http.build().map_err(|error| ConfigError::SetUpTls(root_cause(&error)))
+}
+
+/// A client that verifies servers by the certificates of the system.
+fn built_on_system(http: ClientBuilder) -> Result<reqwest::Client, ConfigError> {
+    // The library has no kind for "there are none", so that they are looked for where it looks.
+    built(http).map_err(|error| if load_native_certs().certs.is_empty() { ConfigError::NoAuthorities } else { error })
 }
 
 impl fmt::Debug for Config {
