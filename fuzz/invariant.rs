@@ -45,29 +45,39 @@ pub fn json(bytes: &[u8]) {
 
 /// Panics if the message holds a part of a private value of the document.
 pub fn tells_nothing(document: &[u8], message: &str) {
-    for secret in secrets(document) {
+    let keys = keys(document);
+    // The kid is told on purpose, whatever it holds.
+    let is_told = |part: &str| keys.iter().filter_map(Jwk::kid).any(|kid| kid.contains(part));
+    for secret in secrets(document, &keys) {
         let parts = secret.as_bytes().windows(SECRET_PART).filter_map(|part| std::str::from_utf8(part).ok());
-        for part in parts {
-            assert!(!message.contains(part), "a message repeats a private value");
+        // No value of a key has a space; the words of an armour do.
+        for part in parts.filter(|part| !part.contains(' ')) {
+            assert!(!message.contains(part) || is_told(part), "a message repeats a private value");
         }
     }
 }
 
 /// What must not be told of a document: the private members of its JWKs, the lines of its PEM sections that are no certificates.
-fn secrets(document: &[u8]) -> Vec<String> {
-    let keys = JwkSet::parse(document).map(|set| set.keys).or_else(|_| Jwk::parse(document).map(|key| vec![key])).unwrap_or_default();
+fn secrets(document: &[u8], keys: &[Jwk]) -> Vec<String> {
     let mut secrets: Vec<String> =
         keys.iter().flat_map(|key| PRIVATE.iter().filter_map(|name| key.text(name).map(str::to_owned))).collect();
     let mut is_private = false;
     for line in String::from_utf8_lossy(document).lines() {
         match line.strip_prefix("-----BEGIN ") {
             Some(label) => is_private = label.contains("PRIVATE"),
-            None if line.starts_with("-----") => is_private = false,
-            None if is_private => secrets.push(line.to_owned()),
+            None if is_private => {
+                // The armour is no secret, wherever in the line it begins.
+                let (value, armour) = line.split_once("-----").map_or((line, None), |(value, rest)| (value, Some(rest)));
+                secrets.push(value.to_owned());
+                is_private = armour.is_none();
+            }
             None => {}
         }
     }
-    // The kid and the like are told on purpose.
-    secrets.retain(|secret| secret.len() >= SECRET_PART && !keys.iter().any(|key| key.kid() == Some(secret)));
+    secrets.retain(|secret| secret.len() >= SECRET_PART);
     secrets
+}
+
+fn keys(document: &[u8]) -> Vec<Jwk> {
+    JwkSet::parse(document).map(|set| set.keys).or_else(|_| Jwk::parse(document).map(|key| vec![key])).unwrap_or_default()
 }

@@ -1,7 +1,5 @@
 //! One JSON Web Key with all its members.
 
-use std::fmt;
-
 use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
 use serde_json::{Map, Value};
 use zeroize::Zeroize;
@@ -13,7 +11,7 @@ const PRIVATE_MEMBERS: [&str; 8] = ["d", "p", "q", "dp", "dq", "qi", "oth", "k"]
 
 /// A JSON Web Key (RFC 7517 section 4), public or private, with every member it was parsed from.
 ///
-/// It may hold private key material: `Debug` shows only `kid`, `kty`, `alg` and the thumbprint, and the strings are overwritten when it is
+/// It may hold private key material: `Debug` shows only `kid`, the thumbprint and a `kty` and `alg` that are known, and the strings are overwritten when it is
 /// dropped. There is no `Display`. `Serialize` writes everything, so it belongs only into a request to the admin API.
 #[derive(Clone, PartialEq, Serialize)]
 #[serde(transparent)]
@@ -52,6 +50,11 @@ impl Jwk {
     /// `kty`, the key type (RFC 7517 section 4.1): `EC`, `RSA`, `OKP`, `oct` or one unknown here.
     pub fn kty(&self) -> Option<&str> {
         self.text("kty")
+    }
+
+    /// Whether the key type is one that is supported.
+    pub(super) fn has_known_type(&self) -> bool {
+        matches!(self.kty(), Some("EC" | "RSA" | "OKP" | "oct"))
     }
 
     /// `alg`, the algorithm the key is for (RFC 7517 section 4.4).
@@ -106,18 +109,6 @@ pub(super) fn overwrite(value: &mut Value) {
         Value::Array(values) => values.iter_mut().for_each(overwrite),
         Value::Object(members) => members.iter_mut().for_each(|(_, member)| overwrite(member)),
         Value::Null | Value::Bool(_) | Value::Number(_) => {}
-    }
-}
-
-impl fmt::Debug for Jwk {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut shown = f.debug_struct("Jwk");
-        shown.field("kid", &self.kid()).field("kty", &self.kty()).field("alg", &self.alg());
-        // The thumbprint of a symmetric key is a hash of the secret (RFC 7638 section 7).
-        if self.kty() != Some("oct") {
-            shown.field("thumbprint", &self.thumbprint().ok());
-        }
-        shown.finish_non_exhaustive()
     }
 }
 

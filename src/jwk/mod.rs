@@ -8,6 +8,7 @@
 //! This module does no input or output and knows no clock.
 
 pub(crate) mod algorithm;
+mod debug;
 pub mod import;
 mod key;
 mod kid;

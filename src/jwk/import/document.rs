@@ -50,7 +50,7 @@ fn chosen(keys: Vec<Result<Jwk, ParseError>>, kid: Option<&str>) -> Result<Jwk, 
         }
     }
     let kids = kids(&read);
-    let (mut usable, unknown): (Vec<_>, Vec<_>) = read.into_iter().partition(is_known);
+    let (mut usable, unknown): (Vec<_>, Vec<_>) = read.into_iter().partition(Jwk::has_known_type);
     join_halves(&mut usable);
     let mut candidates = usable;
     if let Some(kid) = kid.filter(|_| !is_nameless(&candidates)) {
@@ -74,11 +74,6 @@ fn chosen(keys: Vec<Result<Jwk, ParseError>>, kid: Option<&str>) -> Result<Jwk, 
 /// Whether there is one key, without a name: then `import.kid` names it, and there is nothing to choose.
 fn is_nameless(keys: &[Jwk]) -> bool {
     keys.len() == 1 && keys[0].members().get("kid").is_none_or(|kid| kid.as_str() == Some(""))
-}
-
-/// Whether a key is of a kind that can be used.
-fn is_known(key: &Jwk) -> bool {
-    matches!(key.kty(), Some("EC" | "RSA" | "OKP" | "oct"))
 }
 
 /// A private key and its own public half under one kid are one key: Hydra's and Oathkeeper's documents have both.

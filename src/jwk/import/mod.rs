@@ -145,7 +145,7 @@ fn found(document: &[u8], chain: Option<&[u8]>, wanted: Wanted<'_>) -> Result<Wr
 fn finish(written: Written, wanted: Wanted<'_>) -> Result<Imported, ImportError> {
     let Written { key, is_for_pss, mut notes } = written;
     key.validate_texts()?;
-    if !matches!(key.kty(), Some("EC" | "RSA" | "OKP" | "oct")) {
+    if !key.has_known_type() {
         return Err(InvalidJwk::UnsupportedType.into());
     }
     let wanted_alg = wanted.hydras_alg();
