@@ -35,9 +35,10 @@ pub(in crate::lifecycle) fn shows_unstored(stored: &Record, record: &Record, ste
         let is_public_half_unstored = key.state == KeyState::Unmanaged && known.jwk.is_none();
         known.thumbprint == key.thumbprint && known.state != KeyState::Planned && !is_public_half_unstored
     };
+    // What is stored as it is cannot be stored any better.
     let is_new = |kid: &Kid| {
         let known = stored.keys.get(kid);
-        record.keys.get(kid).is_some_and(|key| !known.is_some_and(|known| is_stored(key, known)))
+        record.keys.get(kid).is_some_and(|key| known != Some(key) && !known.is_some_and(|known| is_stored(key, known)))
     };
     !stored.is_empty() && content.published_by(record).keys().any(is_new)
 }

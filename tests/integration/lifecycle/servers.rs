@@ -8,7 +8,8 @@ use kube::ResourceExt as _;
 
 use super::{
     entries::{generated, private_target, set_entries, target, unannounced},
-    world::{End, SET, World, kids},
+    events::Event,
+    world::{End, Fault, LATE, SET, World, kids},
 };
 
 const OTHER: &str = "http://other:4445";
@@ -114,4 +115,22 @@ fn private_copies_and_symmetric_keys_stay_as_well() {
             assert_eq!((&world.objects, world.status().keys), (&targets, keys.clone()));
         }
     }
+}
+
+/// The target shows somebody else's key, which left the set, and of which the status has no public half any more.
+#[test]
+fn what_is_revoked_leaves_the_targets_while_the_server_is_another() {
+    let mut world = World::new(unannounced(&["signing"]));
+    world.happen(&Event::PutForeignPublic);
+    world.pass(&[]);
+    let revoked = world.status().signer.expect("a signer");
+    world.edit(|spec| spec.revoke.push(revoked.clone()));
+    // The set is deleted meanwhile, and the next key has no answer.
+    world.pass(&[Fault::Disturbed(1), Fault::LostReply]);
+    world.advance(LATE + 1);
+    world.url = OTHER.into();
+    world.store = Store::new(DerivedKeys::default());
+    world.pass(&[]);
+    let published: Vec<_> = world.objects.values().flat_map(|held| held.content.published().into_keys()).collect();
+    assert_eq!((world.reason().as_str(), published), ("ServerChanged", vec!["theirs".into()]));
 }
