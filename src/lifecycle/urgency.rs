@@ -60,10 +60,12 @@ fn has_secret_to_remove(resource: &JsonWebKeySet, status: &JsonWebKeySetStatus) 
     written.any(|target| names.clone().all(|name| *name != target.name))
 }
 
-/// Whether a set that was worked on before has no private key although its spec asks for one.
+/// Whether a set that was worked on before has no private key although its spec asks for one. A Secret may hold a public key only: then the set
+/// is as it should be without a private one.
 fn lacks_signer(resource: &JsonWebKeySet, status: &JsonWebKeySetStatus) -> bool {
-    let supplies_private_key = resource.spec.keys.iter().any(|entry| entry.public.is_none());
-    status.origin.is_some() && status.signer.is_none() && supplies_private_key
+    let generates = || resource.spec.keys.iter().any(|entry| entry.generate.is_some());
+    let imports = || resource.spec.keys.iter().any(|entry| entry.import.is_some());
+    status.origin.is_some() && status.signer.is_none() && (generates() || (imports() && !is_ready(status)))
 }
 
 fn is_rotation_due(resource: &JsonWebKeySet, status: &JsonWebKeySetStatus, now: Timestamp) -> bool {
@@ -77,8 +79,11 @@ fn is_past(asked: &str, now: Timestamp) -> bool {
 }
 
 fn is_changed(resource: &JsonWebKeySet, status: &JsonWebKeySetStatus) -> bool {
-    let is_ready = status.conditions.iter().any(|condition| condition.type_ == ConditionType::Ready.as_str() && condition.status == "True");
-    status.observed_generation != resource.metadata.generation || !is_ready
+    status.observed_generation != resource.metadata.generation || !is_ready(status)
+}
+
+fn is_ready(status: &JsonWebKeySetStatus) -> bool {
+    status.conditions.iter().any(|condition| condition.type_ == ConditionType::Ready.as_str() && condition.status == "True")
 }
 
 #[cfg(test)]
@@ -121,6 +126,7 @@ mod tests {
     fn each_reason_has_its_place() {
         let annotations = |at: &str| ("/metadata/annotations", json!({ "jwk-operator.dev/rotate-at": at }));
         let written = json!([{ "kind": "Secret", "namespace": "shop", "name": "keys", "hash": "" }]);
+        let import = ("/spec/keys/0", json!({ "name": "partner", "import": { "secretRef": { "name": "partner" } } }));
         let secret = |name: &str| ("/spec/publish", json!([{ "secret": { "name": name, "content": "Private" } }]));
         let cases = [
             (vec![("/spec/revoke", json!(["a"]))], Urgency::Revocation),
@@ -130,6 +136,8 @@ mod tests {
             (vec![("/status/targets", written), secret("keys")], Urgency::Resync),
             (vec![("/status/signer", Value::Null)], Urgency::Emergency),
             (vec![("/status/signer", Value::Null), ("/status/origin", Value::Null)], Urgency::Resync),
+            (vec![("/status/signer", Value::Null), import.clone()], Urgency::Resync),
+            (vec![("/status/signer", Value::Null), ("/status/conditions", json!([])), import], Urgency::Emergency),
             (vec![("/status/nextRotation", json!("2026-11-26T12:00:00Z"))], Urgency::Activation),
             (vec![annotations("2026-11-26T11:59:59Z")], Urgency::Activation),
             (vec![annotations("2026-11-26T12:00:01Z")], Urgency::Resync),
