@@ -81,6 +81,7 @@ fn outcome(case: &Value) -> String {
             }
         }
         Source::Public { key, .. } => described(key.as_jwk()),
+        Source::Invalid(invalid) => format!("`{:?}`: {}", invalid.why.reason, invalid.why.message),
         Source::Generate { .. } => panic!("a generated key"),
     }
 }

@@ -16,6 +16,7 @@ use crate::lifecycle::{
     record::Record,
     remote::{
         due::Due,
+        invalid::report_invalid,
         lingering::lingering,
         look::Look,
         recognise::recognise,
@@ -98,7 +99,8 @@ fn assess_all(look: Look<'_>) -> Assessment {
             (record, due, BTreeSet::new())
         }
     };
-    let room::Fitted { record, due: left_out } = room::fit(look, Record { server: Some(desired.server.clone()), ..record });
+    let room::Fitted { record, due: left_out } =
+        room::fit(look, Record { server: Some(desired.server.clone()), ..record });
     let due = Due::of([due, left_out]);
     let public = publication::published(&record, &desired.revoked, &leaves);
     let source = Source::Set(exported(look, &own.replaced, &leaves));
@@ -131,7 +133,7 @@ impl Assessment {
             record: Record { targets: published.written, ..record },
             published: public,
             steps: steps.into_iter().map(|(_, step)| step).collect(),
-            troubles: due.troubles.into_iter().chain(published.troubles).chain(clocks.troubles).collect(),
+            troubles: [due.troubles, report_invalid(look.desired).troubles, published.troubles, clocks.troubles].concat(),
             due: due.wakes.into_iter().filter(|moment| *moment > look.now).min(),
             next_rotation: due.next_rotation,
             limitations: limitation::limitations(look),

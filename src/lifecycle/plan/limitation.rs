@@ -5,7 +5,10 @@ use jiff::SignedDuration;
 use crate::api::Algorithm;
 use crate::lifecycle::{
     remote::look::Look,
-    spec::desired::{Desired, Entry, Source},
+    spec::{
+        desired::Desired,
+        entry::{Entry, Source},
+    },
 };
 
 /// How long verifiers keep a set that do not read it again for an unknown kid, with the time until a changed ConfigMap reaches them.
@@ -30,7 +33,7 @@ pub(super) fn limitations(look: Look<'_>) -> Vec<String> {
         let notes = match &entry.source {
             Source::Public { notes, .. } => notes.as_slice(),
             Source::Import(_) => look.seen.source(&entry.name).map(|held| held.notes.as_slice()).unwrap_or_default(),
-            Source::Generate { .. } => &[],
+            Source::Generate { .. } | Source::Invalid(_) => &[],
         };
         told.extend(notes.iter().map(|note| format!("key {}: {note}", entry.name)));
     }
@@ -104,7 +107,7 @@ fn incomplete(entry: &Entry) -> Option<&'static str> {
 fn algorithm(entry: &Entry) -> Option<Algorithm> {
     match &entry.source {
         Source::Generate { alg, .. } => Some(*alg),
-        Source::Import(_) | Source::Public { .. } => None,
+        Source::Import(_) | Source::Public { .. } | Source::Invalid(_) => None,
     }
 }
 
@@ -120,7 +123,7 @@ fn is_replaced(entry: &Entry) -> bool {
     match entry.source {
         Source::Generate { .. } => entry.timing.interval.is_some(),
         Source::Import(_) => true,
-        Source::Public { .. } => false,
+        Source::Public { .. } | Source::Invalid(_) => false,
     }
 }
 

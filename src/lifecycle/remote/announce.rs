@@ -10,7 +10,7 @@ use crate::lifecycle::{
     publication::{TargetId, target_without},
     rank::Rank,
     record::KeyRecord,
-    spec::desired::Entry,
+    spec::entry::Entry,
     step::{PutCause, Step},
 };
 

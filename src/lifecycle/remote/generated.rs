@@ -15,7 +15,7 @@ use crate::lifecycle::{
     kid::{self, Slot},
     rank::Rank,
     record::KeyRecord,
-    spec::desired::Entry,
+    spec::entry::Entry,
     step::{CreateCause, Place, PutCause, Step},
 };
 

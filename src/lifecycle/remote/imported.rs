@@ -12,7 +12,7 @@ use crate::lifecycle::{
     rank::Rank,
     record::KeyRecord,
     spec::{
-        desired::{Entry, Source},
+        entry::{Entry, Source},
         source::{SourceKey, SourceState, can_be_announced},
     },
     step::{PutCause, Step},
@@ -64,7 +64,7 @@ impl Supplier<'_> {
     }
 
     /// The private key of the entry in the live set: the one that the Secret holds, else the one that was seen to sign last.
-    fn serving_import(&self, name: &EntryName, held: Option<&SourceKey>) -> Option<Kid> {
+    pub(super) fn serving_import(&self, name: &EntryName, held: Option<&SourceKey>) -> Option<Kid> {
         let own = self.look.seen.private_keys().filter_map(|key| {
             let kid = key.kid()?;
             let record = self.record.keys.get(kid).filter(|record| record.name.as_ref() == Some(name))?;
@@ -94,7 +94,7 @@ impl Supplier<'_> {
             Source::Public { kid: theirs, .. } => theirs == kid,
             // Of two imports of one kid the first by name has it.
             Source::Import(_) => other.name < *name && self.look.seen.source(&other.name).is_some_and(|held| held.kid == *kid),
-            Source::Generate { .. } => false,
+            Source::Generate { .. } | Source::Invalid(_) => false,
         })
     }
 

@@ -9,7 +9,7 @@ use crate::lifecycle::{
     entry_name::EntryName,
     kid::{self, Slot},
     record::Record,
-    spec::desired::{Entry, Source},
+    spec::entry::{Entry, Source},
 };
 use crate::{
     api::{KeyState, Origin},
@@ -49,7 +49,7 @@ impl<'world> Look<'world> {
             Source::Import(import) => {
                 import.kid.as_deref() == Some(kid) || self.seen.source(&entry.name).is_some_and(|held| held.kid == *kid)
             }
-            Source::Generate { .. } => false,
+            Source::Generate { .. } | Source::Invalid(_) => false,
         })
     }
 
@@ -60,6 +60,7 @@ impl<'world> Look<'world> {
             Source::Generate { .. } => true,
             Source::Import(_) => self.seen.source(&entry.name).is_none_or(|held| held.is_private),
             Source::Public { .. } => false,
+            Source::Invalid(invalid) => invalid.is_private,
         };
         self.desired.signer.as_ref().or_else(|| self.desired.entries.iter().find(may_sign).map(|entry| &entry.name))
     }

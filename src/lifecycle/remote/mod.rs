@@ -5,6 +5,7 @@ mod announce;
 pub(super) mod due;
 mod generated;
 mod imported;
+pub(in crate::lifecycle) mod invalid;
 pub(in crate::lifecycle) mod lingering;
 pub(super) mod look;
 pub(super) mod recognise;

@@ -4,7 +4,7 @@ use super::{due::Due, look::Look};
 use crate::api::Reason;
 use crate::lifecycle::{
     kid,
-    spec::desired::{Entry, Source},
+    spec::entry::{Entry, Source},
 };
 
 /// How many refusals a condition lists.
@@ -20,6 +20,7 @@ pub(in crate::lifecycle) fn is_refused(look: Look<'_>, entry: &Entry) -> bool {
         }
         Source::Import(_) => held == Some(&write.kid),
         Source::Public { kid, .. } => *kid == write.kid,
+        Source::Invalid(_) => false,
     })
 }
 

@@ -4,7 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::supply::{Serving, Supplier};
 use crate::api::{KeyState, Reason};
-use crate::lifecycle::{entry_name::EntryName, kid::Slot, observed::CLOCK_TOLERANCE, spec::desired::Entry};
+use crate::lifecycle::{entry_name::EntryName, kid::Slot, observed::CLOCK_TOLERANCE, spec::entry::Entry};
 
 impl Supplier<'_> {
     /// When the successor of `serving` is due to sign, if one is due at all: as the interval says, or as somebody asks.

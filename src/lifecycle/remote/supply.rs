@@ -13,7 +13,7 @@ use crate::lifecycle::{
     rank::Rank,
     record::{KeyRecord, Record},
     spec::{
-        desired::{Entry, Source},
+        entry::{Entry, Source},
         source::SourceKey,
     },
     step::{PutCause, Step},
@@ -86,6 +86,7 @@ impl Supplier<'_> {
                 Source::Generate { alg, key_use } => serving.extend(self.supply_generated(entry, *alg, *key_use)),
                 Source::Import(import) => self.supply_imported(entry, import),
                 Source::Public { key, kid, thumbprint, .. } => self.supply_public(entry, key, kid, thumbprint),
+                Source::Invalid(invalid) => self.keep_invalid(&entry.name, invalid),
             }
         }
         self.note_annotation(&serving);
@@ -108,7 +109,7 @@ impl Supplier<'_> {
         signer.chain(&self.look.desired.entries).filter(|entry| !is_refused(self.look, entry)).find(|entry| match &entry.source {
             Source::Generate { .. } => true,
             Source::Import(_) => self.look.seen.source(&entry.name).is_some_and(|held| held.is_private && self.may_be_stored(held)),
-            Source::Public { .. } => false,
+            Source::Public { .. } | Source::Invalid(_) => false,
         })
     }
 

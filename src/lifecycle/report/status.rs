@@ -15,6 +15,7 @@ use crate::lifecycle::{
     plan::assess::{Assessment, assess},
     publication::{Local, Published, Target, TargetId, TargetState, Wanted, by_record},
     record::to_seconds,
+    remote::invalid::report_invalid,
     set_id::SetId,
     spec::{
         refusal::SpecRefusal,
@@ -234,7 +235,7 @@ fn findings(
     failure: Option<&Failure>,
     now: Timestamp,
 ) -> Vec<Finding> {
-    let troubles = assessment.map_or(&[][..], |assessment| &assessment.troubles);
+    let troubles = assessment.map_or_else(|| report_invalid(desired).troubles, |assessment| assessment.troubles.clone());
     let failed = failure.map(failure_trouble);
     let waiting = seen.zip(assessment).and_then(|(seen, assessment)| still_due(desired, seen, assessment, now));
     let worst = |publication: bool| {
@@ -273,8 +274,11 @@ fn findings(
         let message = limitations.join("; ");
         findings.push(Finding { kind: ConditionType::KnownLimitation, holds: true, reason: Reason::KnownLimitation, message });
     }
-    if let Some(trouble) = sync_trouble.or(publication_trouble) {
-        let kind = if trouble.severity == Severity::Stalled { ConditionType::Stalled } else { ConditionType::Reconciling };
+    let is_stalled = |trouble: &Trouble| trouble.severity == Severity::Stalled;
+    let blocking = || [sync_trouble, worst(false), publication_trouble].into_iter().flatten();
+    // An outage does not hide what somebody has to correct.
+    if let Some(trouble) = blocking().find(|trouble| is_stalled(trouble)).or_else(|| blocking().next()) {
+        let kind = if is_stalled(trouble) { ConditionType::Stalled } else { ConditionType::Reconciling };
         findings.push(Finding { kind, holds: true, reason: trouble.reason, message: trouble.message.clone() });
     }
     findings

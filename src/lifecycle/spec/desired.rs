@@ -8,21 +8,15 @@ use kube::ResourceExt as _;
 use super::{
     access::{self, Grant, Labels},
     claim,
-    names::{is_object_name, is_set_id, set_id},
+    entry::{Entry, Source, entry},
+    names::{is_set_id, require_object_name, set_id},
     refusal::SpecRefusal,
-    timing::{RotateAt, Timing, asked_rotation, timing},
+    timing::{RotateAt, asked_rotation},
 };
-use crate::api::{
-    ACCEPT_SERVER_ANNOTATION, AdminApiSpec, Algorithm, DeletionPolicy, Generate, Import, JsonWebKeySet, KeySource, KeyUse, Mode, PublicKey,
-    Reason, UnmanagedKeys,
-};
-use crate::jwk::{
-    Jwk, Kid, PublicJwk, Thumbprint,
-    import::{self, ImportNote, Imported},
-};
+use crate::api::{ACCEPT_SERVER_ANNOTATION, AdminApiSpec, DeletionPolicy, JsonWebKeySet, Mode, Reason, UnmanagedKeys};
+use crate::jwk::{Jwk, Kid};
 use crate::lifecycle::{
     entry_name::EntryName,
-    kid,
     publication::{PrivateKeys, Wanted},
     set_id::SetId,
 };
@@ -75,45 +69,17 @@ impl Desired {
             Source::Public { kid, thumbprint, .. } => {
                 key.kid() == Some(kid.as_str()) && key.public_thumbprint().as_ref() == Some(thumbprint)
             }
-            Source::Generate { .. } | Source::Import(_) => false,
+            Source::Generate { .. } | Source::Import(_) | Source::Invalid(_) => false,
         })
     }
-}
 
-/// One key of the set.
-#[derive(Clone, Debug)]
-pub struct Entry {
-    /// The name of the entry.
-    pub name: EntryName,
-    /// Where its key comes from.
-    pub source: Source,
-    /// When its key is replaced.
-    pub timing: Timing,
-}
-
-/// Where a key comes from.
-#[derive(Clone, Debug)]
-pub enum Source {
-    /// It is generated.
-    Generate {
-        /// For this algorithm.
-        alg: Algorithm,
-        /// For this use.
-        key_use: KeyUse,
-    },
-    /// It comes from a Secret.
-    Import(Import),
-    /// It is the public key of somebody else.
-    Public {
-        /// The key as the spec has it.
-        key: Box<PublicJwk>,
-        /// Its kid.
-        kid: Kid,
-        /// Its thumbprint.
-        thumbprint: Thumbprint,
-        /// What its owner should know.
-        notes: Vec<ImportNote>,
-    },
+    /// What is wrong with entries of the spec.
+    pub(in crate::lifecycle) fn invalid_entries(&self) -> impl Iterator<Item = &SpecRefusal> {
+        self.entries.iter().filter_map(|entry| match &entry.source {
+            Source::Invalid(invalid) => Some(&invalid.why),
+            Source::Generate { .. } | Source::Import(_) | Source::Public { .. } => None,
+        })
+    }
 }
 
 /// Parses a resource against the AdminApi it uses. `labels` are those of its namespace, `None` while they are not known.
@@ -121,7 +87,7 @@ pub enum Source {
 /// While the resource is being deleted, entries that cannot be understood are left out: what is wrong with a key must not keep the others.
 ///
 /// # Errors
-/// [`SpecRefusal`] says what is wrong and what to do.
+/// [`SpecRefusal`] says what is wrong and what to do. What is wrong with one import or one public key is [`Source::Invalid`] instead.
 pub fn validate(resource: &JsonWebKeySet, api: &AdminApiSpec, labels: Option<&Labels>) -> Result<Desired, SpecRefusal> {
     let namespace = resource.namespace().unwrap_or_default();
     let set = set_id(resource, Some(api));
@@ -205,95 +171,5 @@ fn require_same_set(resource: &JsonWebKeySet, set: &SetId) -> Result<(), SpecRef
                 "the set of this resource was {written}, but with the setPrefix of the AdminApi it would now be {set}: neither set is changed; create another JsonWebKeySet"
             ),
         )),
-    }
-}
-
-fn entry(set: &SetId, source: &KeySource, api: &AdminApiSpec) -> Result<Entry, SpecRefusal> {
-    let name = EntryName::from(source.name.as_str());
-    let timing = timing(&name, source.rotation.as_ref(), api)?;
-    let source = match (&source.generate, &source.import, &source.public) {
-        (Some(generate), None, None) => generated(set, &name, *generate)?,
-        (None, Some(import), None) => imported(set, &name, import)?,
-        (None, None, Some(key)) => public(set, &name, key)?,
-        _ => return Err(SpecRefusal::new(Reason::InvalidSpec, format!("key {name} must have exactly one of generate, import and public"))),
-    };
-    Ok(Entry { name, source, timing })
-}
-
-fn imported(set: &SetId, name: &EntryName, import: &Import) -> Result<Source, SpecRefusal> {
-    if let Some(kid) = import.kid.as_deref() {
-        if kid::parse_generated(set, kid).is_some() {
-            return Err(reserved(name, kid));
-        }
-        kid::check(kid).map_err(|why| SpecRefusal::new(Reason::InvalidSpec, format!("key {name}: import.kid {why}: write another kid")))?;
-    }
-    require_object_name(&import.secret_ref.name)?;
-    if set.is_hydras_own() && import.key_use == Some(KeyUse::Enc) {
-        return Err(not_for_hydra(set, name));
-    }
-    Ok(Source::Import(import.clone()))
-}
-
-/// The name of an object becomes part of an address: with a slash it would be that of another object, perhaps of another namespace. The
-/// schema refuses it; this holds for what was stored before there was a rule.
-fn require_object_name(name: &str) -> Result<(), SpecRefusal> {
-    let refusal =
-        || SpecRefusal::new(Reason::InvalidSpec, format!("{name:?} is not a valid object name: use lowercase letters, digits, - and ."));
-    if is_object_name(name) { Ok(()) } else { Err(refusal()) }
-}
-
-/// Hydra signs with the first private key whatever its use, and one symmetric key makes its /.well-known/jwks.json fail for everybody.
-fn not_for_hydra(set: &SetId, name: &EntryName) -> SpecRefusal {
-    SpecRefusal::new(
-        Reason::UnsupportedAlgorithm,
-        format!("key {name}: Hydra's own set {set} cannot hold a symmetric key or one for encryption: write another alg, and use: sig"),
-    )
-}
-
-fn reserved(name: &EntryName, kid: &str) -> SpecRefusal {
-    SpecRefusal::new(
-        Reason::KidReserved,
-        format!("key {name}: kid {kid} has the form of a generated kid of this set: give the key another kid"),
-    )
-}
-
-fn generated(set: &SetId, name: &EntryName, Generate { alg, key_use }: Generate) -> Result<Source, SpecRefusal> {
-    let key_use = key_use.unwrap_or_default();
-    if set.is_hydras_own() && (alg.is_symmetric() || key_use == KeyUse::Enc) {
-        return Err(not_for_hydra(set, name));
-    }
-    Ok(Source::Generate { alg, key_use })
-}
-
-fn public(set: &SetId, name: &EntryName, key: &PublicKey) -> Result<Source, SpecRefusal> {
-    let kid = key.kid.as_str();
-    let invalid = |why: String| SpecRefusal::new(Reason::InvalidKey, format!("key {name}, kid {kid}: {why}"));
-    if key.holds_private_members() {
-        return Err(invalid("this is a private key: remove d, p, q, dp, dq, qi, oth and k, and treat the key as exposed".into()));
-    }
-    if kid::parse_generated(set, kid).is_some() {
-        return Err(reserved(name, kid));
-    }
-    kid::check(kid).map_err(|why| invalid(format!("the kid {why}, and tokens carry it: ask its owner for a key with another kid")))?;
-    let value = serde_json::to_value(key).map_err(|_| invalid("it cannot be written as JSON".into()))?;
-    let jwk: Jwk = serde_json::from_value(value).map_err(|_| invalid("it is not a JWK".into()))?;
-    let Imported { key: jwk, notes } = import::public_entry(jwk).map_err(|error| invalid(error.to_string()))?;
-    let thumbprint = jwk.thumbprint().map_err(|error| invalid(error.to_string()))?;
-    let public = jwk.public_half().ok_or_else(|| invalid("kty must not be oct: a symmetric key has no public half".into()))?;
-    Ok(Source::Public { key: Box::new(public), kid: kid.into(), thumbprint, notes })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_name_of_an_object_leads_to_no_other() {
-        for name in ["payments-jwks", "a", "a.b-c.1"] {
-            assert!(require_object_name(name).is_ok(), "{name}");
-        }
-        for name in ["", ".", "..", "../secrets/theirs", "a/b", "a%2Fb", "A", "a?b", "-a", "a.", "a\nb", "\u{e4}"] {
-            assert!(require_object_name(name).is_err(), "{name:?}");
-        }
     }
 }

@@ -33,6 +33,14 @@ impl Default for Timing {
     }
 }
 
+impl Timing {
+    /// Of an entry that cannot be carried out: what retired before stays for as long as it says.
+    pub(super) fn retaining(rotation: Option<&Rotation>) -> Self {
+        let retain = rotation.and_then(|rotation| rotation.retain).map_or(DEFAULT_RETAIN, Duration::from);
+        Self { retain, ..Self::default() }
+    }
+}
+
 /// Asked for on the resource: generated keys are to be replaced at a time.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RotateAt {

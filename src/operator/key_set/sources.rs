@@ -26,7 +26,7 @@ pub(super) async fn observe(desired: &Desired, pass: &Pass<'_>) -> BTreeMap<Entr
 fn imports(desired: &Desired) -> impl Iterator<Item = (&EntryName, &Import)> {
     desired.entries.iter().filter_map(|entry| match &entry.source {
         Source::Import(import) => Some((&entry.name, import)),
-        Source::Generate { .. } | Source::Public { .. } => None,
+        Source::Generate { .. } | Source::Public { .. } | Source::Invalid(_) => None,
     })
 }
 

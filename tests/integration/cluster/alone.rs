@@ -137,10 +137,10 @@ async fn withdrawals_need_neither_a_valid_spec_nor_an_admin_api() {
     for name in troubles {
         patch(&playground, name, json!({ "revoke": [kids[name][1]] })).await;
     }
-    let invalid = json!({ "kty": "EC", "kid": "off", "crv": "P-256", "x": "AAAA", "y": "AAAA", "alg": "ES256" });
-    let keys = json!([unannounced("signing", "ES256"), unannounced("other", "ES256"), { "name": "off", "public": invalid }]);
+    let invalid = json!({ "name": "off", "generate": { "alg": "ES256" }, "rotation": { "interval": "10s", "prepublish": "5s" } });
+    let keys = json!([unannounced("signing", "ES256"), unannounced("other", "ES256"), invalid]);
     patch(&playground, "refused", json!({ "keys": keys })).await;
-    playground.until_reason("shop", "refused", "InvalidKey").await;
+    playground.until_reason("shop", "refused", "InvalidRotation").await;
     admin_api(&playground, "refused", false, json!({})).await;
     let absent = json!({ "bearerToken": { "secretRef": { "name": "absent" } } });
     admin_api(&playground, "credentials", false, json!({ "auth": absent })).await;

@@ -79,6 +79,20 @@ pub fn retime(entry: &mut KeySource, timing: usize) {
     }
 }
 
+/// Makes an import or a public key invalid, each in its own way, or corrects it.
+pub fn spoil(entry: &mut KeySource, is_invalid: bool) {
+    if let Some(key) = &mut entry.public {
+        key.key_use = is_invalid.then_some(KeyUse::Enc);
+    }
+    if let Some(import) = &mut entry.import {
+        let other = if is_invalid { ['-', '/'] } else { ['/', '-'] };
+        match &mut import.kid {
+            Some(kid) => *kid = kid.replace(other[0], &other[1].to_string()),
+            None => import.secret_ref.name = if is_invalid { "../unnamed" } else { "unnamed" }.into(),
+        }
+    }
+}
+
 fn partner() -> PublicKey {
     let keys = DerivedKeys::default();
     let key = keys.generate("ES512").expect("a key").public_half().expect("a public half");

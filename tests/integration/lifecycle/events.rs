@@ -38,6 +38,8 @@ pub enum Event {
     AddEntry(usize, usize),
     DropEntry(usize),
     Retime(usize, usize),
+    /// An entry becomes invalid, or is corrected.
+    Spoil(usize, bool),
     Sign(usize),
     Revoke(usize),
     RevokeNone,
@@ -124,6 +126,7 @@ pub fn events() -> impl Strategy<Value = Event> {
         3 => (0..ENTRIES, 0..9usize).prop_map(|(index, timing)| Event::AddEntry(index, timing)),
         1 => (0..ENTRIES).prop_map(Event::DropEntry),
         2 => (0..ENTRIES, 0..9usize).prop_map(|(index, timing)| Event::Retime(index, timing)),
+        2 => (4..ENTRIES, any::<bool>()).prop_map(|(index, is_invalid)| Event::Spoil(index, is_invalid)),
         1 => (0..ENTRIES).prop_map(Event::Sign),
         2 => (0..8usize).prop_map(Event::Revoke),
         1 => Just(Event::RevokeNone),

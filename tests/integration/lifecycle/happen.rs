@@ -9,7 +9,7 @@ use jwk_operator::{
 use kube::ResourceExt as _;
 
 use super::{
-    entries::{SECRETS, can_sign, entry, private_target, private_target_id, retime, set_entries, target, target_id},
+    entries::{SECRETS, can_sign, entry, private_target, private_target_id, retime, set_entries, spoil, target, target_id},
     events::Event,
     world::{SET, STAGED, World},
 };
@@ -96,7 +96,7 @@ impl World {
                     self.oracle.forget_target(id);
                 }
                 self.objects.clear();
-                if self.resource.status.is_none() {
+                if self.remembers_nothing() {
                     let live = self.live();
                     self.oracle.forget_unremembered(&live, &Default::default());
                 }
@@ -147,6 +147,16 @@ impl World {
                         retime(entry, *timing);
                     }
                 });
+            }
+            Event::Spoil(index, is_invalid) => {
+                let name = entry(*index, 0).name;
+                self.say(format!("SPOIL {name} {is_invalid}"));
+                self.edit(|spec| {
+                    if let Some(entry) = spec.keys.iter_mut().find(|entry| entry.name == name) {
+                        spoil(entry, *is_invalid);
+                    }
+                });
+                self.keep_revocable();
             }
             Event::Sign(index) => {
                 let name = entry(*index, 0).name;

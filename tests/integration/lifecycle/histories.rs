@@ -44,7 +44,8 @@ impl World {
     fn check_rest(&self) {
         let log = || self.history();
         let (status, live, staged) = (self.status(), self.live(), self.staged());
-        let stalled = ["KidTaken", "SourceInvalid", "SourceMissing", "SourceNotLabelled", "PrivateExportDenied"];
+        let stalled =
+            ["KidTaken", "SourceInvalid", "SourceMissing", "SourceNotLabelled", "PrivateExportDenied", "InvalidKey", "InvalidSpec"];
         let reason = self.reason();
         if !stalled.contains(&reason.as_str()) {
             assert!(self.is_ready(), "not ready: {:?}\n{}", status.conditions, log());

@@ -363,6 +363,11 @@ impl World {
         }
     }
 
+    /// Whether the status was lost, or one was written since that only says why nothing is done.
+    pub fn remembers_nothing(&self) -> bool {
+        self.resource.status.as_ref().is_none_or(|status| Record::from_status(status).is_empty())
+    }
+
     /// An outsider changes the set.
     pub fn outsider(&mut self, what: &str, change: impl FnOnce(&mut Store)) {
         self.say(format!("OUTSIDER {what}"));
@@ -372,7 +377,7 @@ impl World {
         let after = self.live();
         self.oracle.note_outsider(&before, &after);
         self.oracle.note_live(&before, &after, self.now);
-        if self.resource.status.is_none() {
+        if self.remembers_nothing() {
             self.oracle.forget_unremembered(&after, &self.objects);
         }
     }

@@ -3,6 +3,7 @@
 mod announcing;
 mod imports;
 mod intruders;
+mod invalid;
 mod kids;
 mod leaving;
 
