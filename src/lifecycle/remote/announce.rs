@@ -7,6 +7,7 @@ use super::supply::Supplier;
 use crate::api::{KeyState, Reason};
 use crate::jwk::{Kid, PublicJwk, Thumbprint};
 use crate::lifecycle::{
+    entry_name::EntryName,
     publication::{TargetId, target_without},
     rank::Rank,
     record::KeyRecord,
@@ -89,6 +90,18 @@ impl Supplier<'_> {
             self.due.note_rotation(candidate.not_before);
             let key = Box::new(public.as_jwk().clone());
             self.due.add(Rank::Store, Step::PutKey { key, cause: PutCause::Announced });
+        }
+    }
+
+    /// While nothing is done for an entry, an announced key that a target lost is announced no longer: its time begins anew.
+    pub(super) fn recheck_announcements(&mut self, name: &EntryName) {
+        let (publication, local) = (&self.look.desired.publication, &self.look.seen.local);
+        let announced = |record: &KeyRecord| record.name.as_ref() == Some(name) && record.state == KeyState::Announced;
+        for (kid, record) in self.record.keys.iter_mut().filter(|(_, record)| announced(record)) {
+            let lacks = |thumbprint| target_without(publication, local, kid, thumbprint).is_some();
+            if record.thumbprint.as_ref().is_some_and(lacks) {
+                record.announced_at = None;
+            }
         }
     }
 

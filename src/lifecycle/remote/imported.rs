@@ -87,6 +87,7 @@ impl Supplier<'_> {
                 && kid::parse_generated(&self.look.desired.set, kid.as_str()).is_none()
         });
         self.explained.extend(waiting.map(|(kid, _)| kid.clone()));
+        self.recheck_announcements(name);
     }
 
     fn is_taken_by_an_entry(&self, name: &EntryName, kid: &Kid) -> bool {
@@ -94,7 +95,12 @@ impl Supplier<'_> {
             Source::Public { kid: theirs, .. } => theirs == kid,
             // Of two imports of one kid the first by name has it.
             Source::Import(_) => other.name < *name && self.look.seen.source(&other.name).is_some_and(|held| held.kid == *kid),
-            Source::Generate { .. } | Source::Invalid(_) => false,
+            // What is invalid takes nothing away, but its kid is not for somebody else's key.
+            Source::Invalid(invalid) => {
+                let is_held = self.record.keys.get(kid).is_some_and(|record| record.name.as_ref() == Some(name));
+                invalid.kid.as_ref() == Some(kid) && !is_held
+            }
+            Source::Generate { .. } => false,
         })
     }
 

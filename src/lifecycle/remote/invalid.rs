@@ -2,12 +2,13 @@
 
 use super::{due::Due, supply::Supplier};
 use crate::api::KeyState;
+use crate::jwk::Kid;
 use crate::lifecycle::{Desired, entry_name::EntryName, kid, record::KeyRecord, spec::entry::InvalidEntry};
 
 impl Supplier<'_> {
     /// Keeps every key of the entry that is in use, so that correcting the entry costs verifiers nothing.
     pub(super) fn keep_invalid(&mut self, name: &EntryName, invalid: &InvalidEntry) {
-        if let Some(serving) = self.serving_import(name, None) {
+        if let Some(serving) = self.serving_import(name, None).or_else(|| self.serving_of(name)) {
             self.serve(name, &serving);
         }
         let is_in_use = |record: &KeyRecord| {
@@ -22,6 +23,18 @@ impl Supplier<'_> {
         });
         let kept: Vec<_> = kept.cloned().collect();
         self.explained.extend(kept);
+        self.recheck_announcements(name);
+    }
+
+    /// The key that signs for the entry, wherever it came from before.
+    fn serving_of(&self, name: &EntryName) -> Option<Kid> {
+        let own = self.look.seen.private_keys().filter_map(|key| {
+            let kid = key.kid()?;
+            let is_usable = !self.look.desired.revoked.contains(kid) && !self.replaced.contains(kid);
+            let record = self.record.keys.get(kid).filter(|record| record.name.as_ref() == Some(name) && is_usable)?;
+            (record.state == KeyState::Active).then_some((record.activated_at, kid))
+        });
+        own.max().map(|(_, kid)| kid.into())
     }
 }
 

@@ -157,3 +157,54 @@ fn a_set_with_an_invalid_entry_can_be_deleted() {
     world.pass(&[]);
     assert!(world.gone && world.live().is_empty(), "{:?}", kids(&world));
 }
+
+/// What signs goes on signing, also if the entry generated it before, and another entry is rotated meanwhile.
+#[test]
+fn an_entry_that_became_an_invalid_import_goes_on_signing() {
+    let mut world = World::new(JsonWebKeySetSpec { signer: Some("signing".into()), ..rotating(8, 1, 2) });
+    world.edit(|spec| {
+        spec.keys.push(entry(1, 1));
+        spec.keys[0].rotation = None;
+    });
+    world.pass(&[]);
+    let signer = signer(&world);
+    let mut invalid = entry(5, 7);
+    spoil(&mut invalid, true);
+    invalid.name = "signing".into();
+    world.edit(|spec| spec.keys[0] = invalid);
+    run(&mut world, 20 * HOUR);
+    assert_eq!((super::signer(&world), world.reason().as_str()), (signer, "InvalidSpec"));
+}
+
+/// Its kid is for nobody else: the entry will be corrected.
+#[test]
+fn an_import_takes_no_kid_of_an_invalid_public_key() {
+    let mut invalid = entry(6, 0);
+    spoil(&mut invalid, true);
+    let mut world = World::new(JsonWebKeySetSpec { keys: vec![entry(4, 7), invalid], ..JsonWebKeySetSpec::default() });
+    let key = new_key(&world, "partner-1");
+    world.store_secret("unnamed", &key);
+    run(&mut world, HOUR);
+    assert!(kids(&world).is_empty(), "{:?}", kids(&world));
+}
+
+/// A target loses the key while the entry is invalid: its time begins anew.
+#[test]
+fn an_announced_key_of_an_invalid_import_waits_for_the_targets_again() {
+    let mut world = World::new(JsonWebKeySetSpec { keys: vec![entry(5, 6)], ..JsonWebKeySetSpec::default() });
+    let first = new_key(&world, "legacy-1");
+    world.store_secret("legacy", &first);
+    world.pass(&[]);
+    let next = new_key(&world, "legacy-2");
+    world.store_secret("legacy", &next);
+    world.edit(|spec| spec.keys[0].import.as_mut().expect("an import").kid = Some("legacy-2".into()));
+    world.pass(&[]);
+    assert_eq!(state(&world, "legacy-2"), Some(KeyState::Announced));
+    let announced_at = |world: &World| world.status().keys.into_iter().find(|key| key.kid == "legacy-2").expect("a key").announced_at;
+    assert!(announced_at(&world).is_some());
+    world.edit(|spec| spec.keys[0].import.as_mut().expect("an import").kid = Some("legacy/2".into()));
+    world.targets_fail = true;
+    world.objects.clear();
+    world.pass(&[]);
+    assert!(announced_at(&world).is_none());
+}
