@@ -27,10 +27,10 @@ pub use import::{Import, ImportSecretRef};
 pub use json_web_key_set::{AdminApiRef, Algorithm, Generate, JsonWebKeySet, JsonWebKeySetSpec, KeySource, Mode, UnmanagedKeys};
 pub use key_use::KeyUse;
 pub use names::{
-    ACCEPT_SERVER_ANNOTATION, ADMIN_API_FINALIZER, ADMIN_API_LABEL, FIELD_MANAGER, FINALIZER, GROUP, HANDOVER_ANNOTATION, IMPORT_LABEL,
-    LAST_APPLIED_ANNOTATION, MANAGED_BY_LABEL, MANAGED_METADATA_ANNOTATION, ROTATE_AT_ANNOTATION, SET_ANNOTATION, VERSION,
+    ACCEPT_SERVER_ANNOTATION, ADMIN_API_FINALIZER, ADMIN_API_LABEL, FIELD_MANAGER, FINALIZER, FORM_ANNOTATION, GROUP, HANDOVER_ANNOTATION,
+    IMPORT_LABEL, LAST_APPLIED_ANNOTATION, MANAGED_BY_LABEL, MANAGED_METADATA_ANNOTATION, ROTATE_AT_ANNOTATION, SET_ANNOTATION, VERSION,
 };
 pub use public_key::{PublicKey, PublicKeyType, RefusedMember};
-pub use publish::{ConfigMapTarget, PrivateLayout, PublishTarget, SecretTarget, TargetContentKind};
+pub use publish::{ConfigMapTarget, PrivateLayout, PublicForm, PublishTarget, SecretTarget, TargetContentKind};
 pub use rotation::Rotation;
 pub use status::{JsonWebKeySetStatus, KeyState, KeyStatus, Origin, TargetKind, TargetStatus};

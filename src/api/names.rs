@@ -19,6 +19,8 @@ pub const SET_ANNOTATION: &str = "jwk-operator.dev/set";
 /// On a target: the names of the labels and annotations that its `publish` entry asked for, so that one that is no longer asked for is
 /// removed and one that somebody else put there is not.
 pub const MANAGED_METADATA_ANNOTATION: &str = "jwk-operator.dev/managed-metadata";
+/// On a target with public halves in another form than a JWK Set: the form.
+pub const FORM_ANNOTATION: &str = "jwk-operator.dev/form";
 /// The opt-in of a Secret whose key may be imported: `"true"`.
 pub const IMPORT_LABEL: &str = "jwk-operator.dev/import";
 /// Where `kubectl apply` keeps the whole object as it was applied, the data of a Secret included. It is never kept.

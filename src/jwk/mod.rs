@@ -17,6 +17,7 @@ mod public;
 mod purpose;
 mod set;
 mod signing;
+pub mod spki;
 pub mod symmetric;
 mod thumbprint;
 pub(crate) mod validate;

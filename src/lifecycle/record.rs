@@ -22,6 +22,8 @@ pub struct Record {
     pub origin: Option<Origin>,
     /// The server at which the set was last seen; `None` before the first look.
     pub server: Option<String>,
+    /// The kid of the key that was seen to sign.
+    pub signer: Option<Kid>,
     /// The keys, by kid.
     pub keys: BTreeMap<Kid, KeyRecord>,
     /// The newest slot ever used, by entry name.
@@ -99,6 +101,7 @@ impl Record {
         Self {
             origin: status.origin,
             server: status.server.clone(),
+            signer: status.signer.as_deref().map(Kid::from),
             keys: status.keys.iter().map(|key| (key.kid.as_str().into(), KeyRecord::from_status(key))).collect(),
             slots: status.slots.iter().filter_map(|(name, slot)| Some((name.as_str().into(), Slot::parse(slot)?))).collect(),
             targets: status.targets.iter().map(TargetId::from).collect(),
@@ -112,6 +115,7 @@ impl Record {
     pub fn write_into(&self, status: &mut JsonWebKeySetStatus) {
         status.origin = self.origin;
         status.server.clone_from(&self.server);
+        status.signer = self.signer.as_ref().map(Kid::to_string);
         status.keys = self.keys.iter().map(|(kid, key)| key.to_status(kid)).collect();
         status.last_handled_rotate_at = self.handled_rotate_at.clone();
         status.staged_key_count = self.staged_keys.and_then(|count| i64::try_from(count).ok());

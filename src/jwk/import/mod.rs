@@ -11,6 +11,8 @@ mod public;
 mod section;
 mod text;
 
+use der::Decode as _;
+use pkcs8::SubjectPublicKeyInfoRef;
 use serde_json::Value;
 
 use super::{
@@ -139,6 +141,15 @@ fn found(document: &[u8], chain: Option<&[u8]>, wanted: Wanted<'_>) -> Result<Wr
     // A chain that stood beside the key is compared with the digests in it.
     let key = members::with_digests(key)?;
     Ok(Written { key, is_for_pss, notes })
+}
+
+/// A public key as SubjectPublicKeyInfo (RFC 5280 section 4.1.2.7), in DER.
+///
+/// # Errors
+/// [`ImportError`] if it is damaged, or of an unsupported kind.
+pub(super) fn subject_public_key(der: &[u8]) -> Result<Jwk, ImportError> {
+    let info = SubjectPublicKeyInfoRef::from_der(der).map_err(|_| ImportError::MalformedSection { label: "PUBLIC KEY" })?;
+    public::key(&info)
 }
 
 /// Gives the key what the spec says, and checks it.

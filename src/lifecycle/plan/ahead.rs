@@ -40,7 +40,8 @@ pub(in crate::lifecycle) fn shows_unstored(stored: &Record, record: &Record, ste
         let known = stored.keys.get(kid);
         record.keys.get(kid).is_some_and(|key| known != Some(key) && !known.is_some_and(|known| is_stored(key, known)))
     };
-    !stored.is_empty() && content.published_by(record).keys().any(is_new)
+    let has_new_signer = stored.signer != record.signer && content.follows_signer();
+    !stored.is_empty() && (has_new_signer || content.published_by(record).keys().any(is_new))
 }
 
 /// Whether the status lacks what it must hold before this write: the origin of the set; the kid of a new key, unless it follows from the

@@ -100,11 +100,11 @@ fn assess_all(look: Look<'_>) -> Assessment {
         }
     };
     let room::Fitted { record, due: left_out } =
-        room::fit(look, Record { server: Some(desired.server.clone()), ..record });
+        room::fit(look, Record { server: Some(desired.server.clone()), signer: seen.signer().map(Kid::from), ..record });
     let due = Due::of([due, left_out]);
     let public = publication::published(&record, &desired.revoked, &leaves);
     let source = Source::Set(exported(look, &own.replaced, &leaves));
-    let shown = Shown { public, source, withdrawal };
+    let shown = Shown { public, signer: record.signer.clone(), source, withdrawal };
     let published = publication::publish(&desired.publication, &shown, &record, &seen.local);
     let record = forget(look, &supply.explained, &recovered, &shown.public, record);
     Assessment::of(look, record, shown.public, due, published)

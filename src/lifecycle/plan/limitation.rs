@@ -2,8 +2,9 @@
 
 use jiff::SignedDuration;
 
-use crate::api::Algorithm;
+use crate::api::{Algorithm, PublicForm};
 use crate::lifecycle::{
+    publication::Target,
     remote::look::Look,
     spec::{
         desired::Desired,
@@ -79,6 +80,13 @@ fn of_verifiers(desired: &Desired) -> Vec<String> {
         told.push(format!(
             "key {}: prepublish is shorter than the time that these verifiers need to read a new key: {verifiers}; until then they reject what it signs",
             entry.name
+        ));
+    }
+    let shows_signer_only = |target: &&Target| target.form == PublicForm::PemSigner;
+    if let Some(target) = desired.publication.targets.iter().find(shows_signer_only).filter(|_| desired.entries.iter().any(is_replaced)) {
+        told.push(format!(
+            "{} holds the key of the signer only: its readers reject what the next signer signs until they read it again",
+            target.id
         ));
     }
     let is_published = !desired.publication.targets.is_empty();

@@ -51,7 +51,12 @@ pub(in crate::lifecycle) fn by_record(wanted: &Wanted, local: &Local, now: Times
     let is_over = |after: Timestamp| after <= now;
     let over = local.record.keys.iter().filter(|(_, key)| key.state == KeyState::Retired && key.remove_after().is_some_and(is_over));
     let over = over.map(|(kid, _)| kid.clone()).collect();
-    publish(wanted, &Shown { public, source: Source::Record { over }, withdrawal: Rank::Revoke }, &local.record, local)
+    publish(
+        wanted,
+        &Shown { public, signer: local.record.signer.clone(), source: Source::Record { over }, withdrawal: Rank::Revoke },
+        &local.record,
+        local,
+    )
 }
 
 /// The record as it is true: a key that a target lost is announced no longer, and its time begins anew.

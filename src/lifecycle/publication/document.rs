@@ -9,7 +9,7 @@ use aws_lc_rs::digest::{self, SHA256};
 use zeroize::Zeroizing;
 
 use crate::api::PrivateLayout;
-use crate::jwk::{Jwk, JwkSet, Kid, PublicJwk, PublicJwkSet};
+use crate::jwk::{Jwk, JwkSet, Kid, PublicJwk, PublicJwkSet, spki};
 
 /// SHA-256.
 type Hash = [u8; 32];
@@ -19,9 +19,9 @@ type Hash = [u8; 32];
 /// Two are equal if their texts are. `Debug` shows kids and a hash of what anybody may know.
 #[derive(Clone)]
 pub enum Document {
-    /// The text of a JWK Set of public halves: to be written, or read from a ConfigMap.
+    /// The text of public halves, a JWK Set or PEM: to be written, or read from a ConfigMap.
     Public(String),
-    /// Whatever else: private keys, what came out of a Secret, what is no JWK Set.
+    /// Whatever else: private keys, what came out of a Secret, what holds no keys.
     Sealed(Box<SealedDocument>),
 }
 
@@ -43,11 +43,11 @@ pub struct SealedDocument {
 /// What a sealed document turned out to be.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Form {
-    /// A JWK Set of public halves.
+    /// Public halves, as a JWK Set or in PEM.
     Public,
-    /// A JWK Set with private keys.
+    /// A JWK Set or an array with private keys.
     Private,
-    /// No JWK Set: nothing is known of it, and it may hold a private key.
+    /// Neither: nothing is known of it, and it may hold a private key.
     Unreadable,
 }
 
@@ -85,10 +85,14 @@ impl Document {
         matches!(self, Self::Sealed(document) if document.form != Form::Public)
     }
 
-    /// The public halves that it holds, in their order, with and without kids. What is no JWK Set has none.
+    /// The public halves that it holds, in their order, with and without kids. What is neither a JWK Set nor PEM has none.
     pub(super) fn keys(&self) -> Vec<PublicJwk> {
         match self {
-            Self::Public(text) => serde_json::from_str::<PublicJwkSet>(text).map(|set| set.keys).unwrap_or_default(),
+            Self::Public(text) => {
+                let set = serde_json::from_str::<PublicJwkSet>(text).map(|set| set.keys);
+                let array = || serde_json::from_str::<Vec<PublicJwk>>(text);
+                set.or_else(|_| array()).ok().or_else(|| spki::read_pem(text)).unwrap_or_default()
+            }
             Self::Sealed(document) => document.keys.clone(),
         }
     }
@@ -132,13 +136,28 @@ impl Document {
     }
 }
 
-/// A document without the keys of these kids, public and private halves; everything else stays as it is. `None` if it is no JWK Set, or holds
-/// none of them.
+/// A document without the keys of these kids, public and private halves; everything else stays as it is. `None` if it is neither a JWK Set nor an
+/// array of keys, or holds none of them.
 pub fn without_keys(bytes: &[u8], kids: &BTreeSet<Kid>) -> Option<Document> {
-    let mut set = JwkSet::parse(bytes).ok()?;
-    let before = set.keys.len();
-    set.keys.retain(|key| key.kid().is_none_or(|kid| !kids.contains(kid)));
-    (set.keys.len() < before).then(|| sealed(&set.keys.iter().collect::<Vec<_>>()))
+    let (shape, mut keys) = parse(bytes)?;
+    let before = keys.len();
+    keys.retain(|key| key.kid().is_none_or(|kid| !kids.contains(kid)));
+    (keys.len() < before).then(|| sealed(shape, &keys.iter().collect::<Vec<_>>()))
+}
+
+/// How a document lists keys that may be private.
+#[derive(Clone, Copy)]
+enum Shape {
+    /// A JWK Set (RFC 7517 section 5).
+    Set,
+    /// A JSON array.
+    Array,
+}
+
+fn parse(bytes: &[u8]) -> Option<(Shape, Vec<Jwk>)> {
+    // An empty array is nothing that the operator wrote.
+    let array = || serde_json::from_slice::<Vec<Jwk>>(bytes).ok().filter(|keys| !keys.is_empty()).map(|keys| (Shape::Array, keys));
+    JwkSet::parse(bytes).ok().map(|set| (Shape::Set, set.keys)).or_else(array)
 }
 
 impl PartialEq for Document {
@@ -173,9 +192,12 @@ impl fmt::Debug for SealedDocument {
 
 impl SealedDocument {
     fn read(bytes: &[u8]) -> Self {
-        match JwkSet::parse(bytes) {
-            Ok(set) => Self::of(bytes, set.keys.iter()),
-            Err(_) => Self { form: Form::Unreadable, ..Self::of(bytes, [].iter()) },
+        if let Some((_, keys)) = parse(bytes) {
+            return Self::of(bytes, keys.iter());
+        }
+        match std::str::from_utf8(bytes).ok().and_then(spki::read_pem) {
+            Some(keys) => Self::of(bytes, keys.iter().map(PublicJwk::as_jwk)),
+            None => Self { form: Form::Unreadable, ..Self::of(bytes, [].iter()) },
         }
     }
 
@@ -185,6 +207,7 @@ impl SealedDocument {
         let form = if private.clone().next().is_some() { Form::Private } else { Form::Public };
         let private_kids: Vec<_> = private.filter_map(|key| key.kid().map(Kid::from)).collect();
         let mut shown = public_text(&by_kid(halves.iter().cloned()));
+        shown.push_str(&spki::to_pem(halves.iter().filter(|key| key.kid().is_none())));
         for kid in &private_kids {
             shown.push('\0');
             shown.push_str(kid.as_str());
@@ -208,14 +231,10 @@ pub(super) fn in_hexadecimal(hash: &[u8]) -> String {
     hash.iter().take(8).map(|byte| format!("{byte:02x}")).collect()
 }
 
-fn public_text(keys: &BTreeMap<Kid, PublicJwk>) -> String {
+/// A JWK Set of public halves.
+pub(super) fn public_text(keys: &BTreeMap<Kid, PublicJwk>) -> String {
     // A map of strings and lists of strings always serializes.
     serde_json::to_string(&PublicJwkSet { keys: keys.values().cloned().collect() }).unwrap_or_default()
-}
-
-/// The document that holds these public halves.
-pub(super) fn public(keys: &BTreeMap<Kid, PublicJwk>) -> Document {
-    Document::Public(public_text(keys))
 }
 
 /// The document that holds private keys, the signer first, and the public halves of the others.
@@ -225,27 +244,36 @@ pub(super) fn private(layout: PrivateLayout, private: &[&Jwk], public: &BTreeMap
         let shown: Vec<_> = shown.iter().filter_map(|key| key.kid()).collect();
         public.iter().filter(|(kid, _)| !shown.contains(&kid.as_str())).map(|(_, key)| key.as_jwk()).collect::<Vec<_>>()
     };
-    let keys: Vec<&Jwk> = match layout {
-        PrivateLayout::Jwks => private.iter().copied().chain(others(private)).collect(),
+    // Oathkeeper and GoTrue would sign with a key for encryption, too.
+    let signs = |key: &&Jwk| key.key_use() != Some("enc");
+    let signer: Vec<_> = private.iter().copied().filter(signs).take(1).collect();
+    match layout {
+        PrivateLayout::Jwks => sealed(Shape::Set, &private.iter().copied().chain(others(private)).collect::<Vec<_>>()),
         PrivateLayout::Oathkeeper => {
-            // It would sign with a key for encryption, too.
-            let signer: Vec<_> = private.iter().copied().filter(|key| key.key_use() != Some("enc")).take(1).collect();
-            let signer = signer.as_slice();
             let its_half = signer.first().and_then(|signer| half(signer.kid()));
-            signer.iter().copied().chain(its_half).chain(others(signer)).collect()
+            sealed(Shape::Set, &signer.iter().copied().chain(its_half).chain(others(&signer)).collect::<Vec<_>>())
         }
-    };
-    sealed(&keys)
+        PrivateLayout::Array => {
+            let with = |key: &Jwk, operations: &[&str]| key.clone().with("key_ops", operations);
+            let rest = others(&signer).into_iter().filter(signs).map(|key| with(key, &["verify"]));
+            let keys: Vec<_> = signer.iter().map(|key| with(key, &["sign", "verify"])).chain(rest).collect();
+            sealed(Shape::Array, &keys.iter().collect::<Vec<_>>())
+        }
+    }
 }
 
 /// The document that holds these keys in this order.
-fn sealed(keys: &[&Jwk]) -> Document {
+fn sealed(shape: Shape, keys: &[&Jwk]) -> Document {
     /// Borrows the keys, so that no copy of a private member is left behind.
     #[derive(serde::Serialize)]
     struct Borrowed<'set> {
         keys: &'set [&'set Jwk],
     }
-    let text = Zeroizing::new(serde_json::to_string(&Borrowed { keys }).unwrap_or_default());
+    let text = match shape {
+        Shape::Set => serde_json::to_string(&Borrowed { keys }),
+        Shape::Array => serde_json::to_string(keys),
+    };
+    let text = Zeroizing::new(text.unwrap_or_default());
     if keys.iter().all(|key| !key.is_private()) {
         return Document::Public(text.to_string());
     }
@@ -311,7 +339,7 @@ mod tests {
         assert_eq!(written.without_private_text(), written);
         assert!(read.text().is_empty() && written.without_private_text().text().is_empty());
         assert!(!format!("{written:?}").contains(SECRET));
-        assert_ne!(read, public(&halves(&["a"])));
+        assert_ne!(read, Document::Public(public_text(&halves(&["a"]))));
         let in_a_secret = Document::read_secret(written.text().as_bytes());
         assert_eq!((&in_a_secret, in_a_secret.shown_hash()), (&written, written.shown_hash()));
         assert_eq!(Document::read("no JSON"), Document::Public("no JSON".into()));
@@ -319,7 +347,7 @@ mod tests {
 
     #[test]
     fn public_halves_are_the_same_document_in_a_secret() {
-        let written = public(&halves(&["a", "b"]));
+        let written = Document::Public(public_text(&halves(&["a", "b"])));
         let read = Document::read_secret(written.text().as_bytes());
         assert_eq!((&read, read.shown_hash(), read.published()), (&written, written.shown_hash(), written.published()));
         assert!(read.text().is_empty() && !read.is_private() && !read.may_be_private());

@@ -5,6 +5,7 @@
 
 mod by_record;
 mod document;
+mod form;
 mod local;
 mod place;
 mod render;

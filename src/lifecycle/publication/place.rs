@@ -3,18 +3,20 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
-    HeldTarget, Local, TargetContent, TargetFailure, TargetId, TargetState, TargetStep, Wanted, document, render,
+    HeldTarget, Local, TargetContent, TargetFailure, TargetId, TargetState, TargetStep, Wanted,
+    form::{self, LeftOut, PublicKeys},
+    render,
     target::content,
     wanted::{PrivateKeys, Target},
 };
 use crate::{
-    api::{KeyState, Reason, TargetKind},
+    api::{KeyState, PublicForm, Reason, TargetKind},
     jwk::{Jwk, Kid, PublicJwk},
     lifecycle::{
         entry_name::EntryName,
         findings::{Severity, Trouble},
         rank::Rank,
-        record::Record,
+        record::{KeyRecord, Record},
         set_id::SetId,
     },
 };
@@ -23,6 +25,8 @@ use crate::{
 pub(in crate::lifecycle) struct Shown<'keys> {
     /// The public halves, by kid.
     pub(in crate::lifecycle) public: BTreeMap<Kid, PublicJwk>,
+    /// The kid of the key that signs.
+    pub(in crate::lifecycle) signer: Option<Kid>,
     /// What it comes from.
     pub(in crate::lifecycle) source: Source<'keys>,
     /// When revoked keys leave.
@@ -85,6 +89,7 @@ pub(in crate::lifecycle) fn publish(wanted: &Wanted, shown: &Shown<'_>, record: 
         let verdict = look.named(target, state);
         all_hold &= matches!(verdict, Verdict::Holds);
         published.note(&target.id, local, verdict);
+        published.troubles.extend(look.left_out(target));
     }
     for (id, state) in local.targets.iter().filter(|(id, _)| !wanted.targets.iter().any(|target| target.id == **id)) {
         published.note(id, local, look.dropped(id, state, all_hold));
@@ -113,7 +118,7 @@ impl Placement<'_> {
     /// A target that the spec names.
     fn named(&self, target: &Target, state: &TargetState) -> Verdict {
         let id = &target.id;
-        let content = self.content(target).filter(|content| !self.is_empty_by_mistake(content, state));
+        let content = self.content(target).filter(|content| !self.is_empty_by_mistake(target, content, state));
         match (state, content) {
             (TargetState::Absent, Some(content)) => Verdict::Due(Rank::Publish, write(id, content, None)),
             (TargetState::Held(held), Some(content)) if held.content.differs_from(&content) || !held.can_become(&content) => {
@@ -123,7 +128,8 @@ impl Placement<'_> {
             (TargetState::Held(held), None) if self.can_withdraw(held) => Verdict::Due(self.rank(held), self.withdraw(id, held)),
             // What it holds is right as far as it is known.
             (TargetState::Held(held), None) if is_private_copy(id, held) => Verdict::Holds,
-            (TargetState::Absent | TargetState::Held(_), None) => Verdict::Waits(None),
+            (TargetState::Held(held), None) => self.kept_up(id, held),
+            (TargetState::Absent, None) => Verdict::Waits(self.lacks_signer(target)),
             (TargetState::Foreign, _) => Verdict::Waits(Some(trouble(
                 Reason::TargetNotOwned,
                 Severity::Stalled,
@@ -146,10 +152,7 @@ impl Placement<'_> {
                     Verdict::Waits(None)
                 }
             }
-            TargetState::Held(held) => match self.continued(id, held) {
-                Some(content) => Verdict::Due(self.rank(held), write(id, content, Some(held))),
-                None => Verdict::Waits(None),
-            },
+            TargetState::Held(held) => self.kept_up(id, held),
             TargetState::Failed { why, .. } => Verdict::Waits(Some(failed(why, format!("{id} cannot be removed: {}", why.message)))),
             TargetState::Absent | TargetState::Foreign => Verdict::Waits(None),
         }
@@ -158,21 +161,59 @@ impl Placement<'_> {
     /// What a target that the spec names must hold; `None` if that is not known while the remote set cannot be read.
     fn content(&self, target: &Target) -> Option<TargetContent> {
         let public = self.public_in(&target.id);
+        let keys = self.keys(&target.id, &public);
         match (target.private, &self.shown.source) {
-            (None, _) => Some(content(target, &self.wanted.set, &public, &[])),
-            (Some(_), Source::Set(private)) => Some(content(target, &self.wanted.set, &public, private)),
+            (None, _) => Some(content(target, &self.wanted.set, keys, &[])),
+            (Some(_), Source::Set(private)) => Some(content(target, &self.wanted.set, keys, private)),
             (Some(_), Source::Record { .. }) => None,
+        }
+    }
+
+    /// A target of public halves follows them in its own form, until what it shall hold instead is known.
+    fn kept_up(&self, id: &TargetId, held: &HeldTarget) -> Verdict {
+        match self.continued(id, held) {
+            Some(content) => Verdict::Due(self.rank(held), write(id, content, Some(held))),
+            None => Verdict::Waits(None),
         }
     }
 
     /// What a target of public halves that the spec does not name must hold until it is removed; `None` if it does.
     fn continued(&self, id: &TargetId, held: &HeldTarget) -> Option<TargetContent> {
         let public = self.public_in(id);
+        let keys = self.keys(id, &public);
         let mut content = held.content.own_part();
-        let document = document::public(&public);
-        content.data.values_mut().for_each(|held| *held = document.clone());
-        let is_needed = held.content.differs_from(&content) && (!public.is_empty() || self.shows_revoked(held));
+        let form = content.form();
+        content.data = match form {
+            PublicForm::PemPerKey => keys.data(form, ""),
+            _ => held.content.data.keys().flat_map(|name| keys.data(form, name)).collect(),
+        };
+        let is_needed = held.content.differs_from(&content) && (content.keys().next().is_some() || self.shows_revoked(held));
         is_needed.then_some(content)
+    }
+
+    fn keys<'keys>(&'keys self, id: &TargetId, public: &'keys BTreeMap<Kid, PublicJwk>) -> PublicKeys<'keys> {
+        let held = self.local.held(id).map(|held| &held.content.data);
+        PublicKeys { keys: public, signer: self.shown.signer.as_ref(), record: self.record, revoked: &self.wanted.revoked, held }
+    }
+
+    /// The first key that the form of a target cannot show.
+    fn left_out(&self, target: &Target) -> Option<Trouble> {
+        let public = self.public_in(&target.id);
+        let (kid, why) = self.keys(&target.id, &public).left_out(target.form).into_iter().next()?;
+        let (id, form) = (&target.id, target.form.as_str());
+        let why = match why {
+            LeftOut::TakenBy(other) => {
+                format!("its data key is that of kid {other}, in which every character but letters, digits, _ and - becomes _")
+            }
+            LeftOut::TooLong => "it is longer than a data key may be".to_owned(),
+        };
+        Some(trouble(
+            Reason::TargetFailed,
+            Severity::Stalled,
+            format!(
+                "{id} cannot hold kid {kid} in the form {form}: {why}; the other keys are published. Give the key another kid, or use the form PEM"
+            ),
+        ))
     }
 
     /// The public halves that one target must hold.
@@ -188,19 +229,43 @@ impl Placement<'_> {
         public
     }
 
+    /// Why a target for the signer's key alone is not made.
+    fn lacks_signer(&self, target: &Target) -> Option<Trouble> {
+        let message = || format!("{} waits for a key that signs: set {} has none that verifiers can be given", target.id, self.wanted.set);
+        (target.form == PublicForm::PemSigner).then(|| trouble(Reason::TargetFailed, Severity::Waiting, message()))
+    }
+
     /// Whether a document without keys would be written although keys are asked for: the first one, or one that replaces keys which nobody
     /// revoked.
-    fn is_empty_by_mistake(&self, content: &TargetContent, state: &TargetState) -> bool {
-        let is_symmetric = |name: &EntryName| {
-            let mut keys = self.record.keys.values().filter(|key| key.name.as_ref() == Some(name));
-            keys.any(|key| key.state == KeyState::Active && key.jwk.is_none())
-        };
+    fn is_empty_by_mistake(&self, target: &Target, content: &TargetContent, state: &TargetState) -> bool {
         let is_empty = !content.is_private() && content.keys().next().is_none();
         let replaces_nothing = match state {
-            TargetState::Held(held) => held.content.published_by(self.record).is_empty() || self.shows_revoked(held),
+            TargetState::Held(held) => self.shows_nothing(held) || self.shows_revoked(held),
             TargetState::Absent | TargetState::Foreign | TargetState::Failed { .. } => false,
         };
-        is_empty && !replaces_nothing && !self.wanted.readable.iter().all(is_symmetric)
+        let is_first_of_signer = target.form == PublicForm::PemSigner && matches!(state, TargetState::Absent);
+        let has_nothing_to_show = |name: &EntryName| self.has_nothing_to_show(name, target.form);
+        is_empty && !replaces_nothing && (is_first_of_signer || !self.wanted.readable.iter().all(has_nothing_to_show))
+    }
+
+    /// Whether an entry has its keys, and none that a form shows: they are symmetric, or PEM has no place for them.
+    fn has_nothing_to_show(&self, name: &EntryName, form: PublicForm) -> bool {
+        let keys = || self.record.keys.values().filter(|key| key.name.as_ref() == Some(name));
+        let active = || keys().filter(|key| key.state == KeyState::Active);
+        let is_shown = |key: &KeyRecord| key.jwk.as_ref().is_some_and(|key| form::shows(form, key));
+        match form {
+            // The public key of somebody else is none that signs here.
+            PublicForm::PemSigner => keys().any(|key| key.state != KeyState::Planned) && !active().any(is_shown),
+            PublicForm::Jwks | PublicForm::Pem | PublicForm::PemPerKey => active().any(|key| !is_shown(key)),
+        }
+    }
+
+    /// Whether a reader finds no key in it. In PEM it finds also those that nobody remembers.
+    fn shows_nothing(&self, held: &HeldTarget) -> bool {
+        match held.content.form() {
+            PublicForm::Jwks => held.content.published_by(self.record).is_empty(),
+            PublicForm::Pem | PublicForm::PemSigner | PublicForm::PemPerKey => held.content.keys().next().is_none(),
+        }
     }
 
     fn shows_revoked(&self, held: &HeldTarget) -> bool {

@@ -8,8 +8,11 @@ use std::{
 use aws_lc_rs::digest;
 
 use super::document::{self, Document, in_hexadecimal};
-use super::{target_id::TargetId, wanted::Target};
-use crate::api::{FIELD_MANAGER, LAST_APPLIED_ANNOTATION, MANAGED_BY_LABEL, MANAGED_METADATA_ANNOTATION, SET_ANNOTATION};
+use super::{form::PublicKeys, target_id::TargetId, wanted::Target};
+use crate::api::{
+    FIELD_MANAGER, FORM_ANNOTATION, KeyState, LAST_APPLIED_ANNOTATION, MANAGED_BY_LABEL, MANAGED_METADATA_ANNOTATION, PublicForm,
+    SET_ANNOTATION,
+};
 use crate::jwk::{Jwk, Kid, PublicJwk};
 use crate::lifecycle::{record::Record, set_id::SetId, uid::Uid};
 
@@ -100,6 +103,9 @@ impl TargetStep {
     }
 }
 
+/// The metadata that the operator writes on its own account.
+const ALWAYS_OWN: [&str; 4] = [MANAGED_BY_LABEL, SET_ANNOTATION, MANAGED_METADATA_ANNOTATION, FORM_ANNOTATION];
+
 /// The content of a target. `Debug` shows names and hashes: labels and annotations of somebody else may hold a key, too.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct TargetContent {
@@ -134,11 +140,34 @@ impl TargetContent {
     ) -> Self {
         let managed: Vec<&str> = managed_metadata(annotations).collect();
         let kept = |names: &BTreeMap<String, String>| {
-            let is_own = |name: &str| [MANAGED_BY_LABEL, SET_ANNOTATION, MANAGED_METADATA_ANNOTATION].contains(&name);
-            let is_kept = |name: &str| is_own(name) || (managed.contains(&name) && name != LAST_APPLIED_ANNOTATION);
+            let is_kept = |name: &str| ALWAYS_OWN.contains(&name) || (managed.contains(&name) && name != LAST_APPLIED_ANNOTATION);
             names.iter().filter(|(name, _)| is_kept(name)).map(|(name, value)| (name.clone(), value.clone())).collect()
         };
         Self { data, secret_type, labels: kept(labels), annotations: kept(annotations) }
+    }
+
+    /// The form of its public halves. It is written beside them, since few keys look the same in several forms.
+    pub(super) fn form(&self) -> PublicForm {
+        self.annotations.get(FORM_ANNOTATION).and_then(|form| form.parse().ok()).unwrap_or_else(|| self.apparent_form())
+    }
+
+    /// The form by the content alone, for somebody may have taken the annotation away.
+    fn apparent_form(&self) -> PublicForm {
+        let keys: Vec<_> = self.keys().collect();
+        if keys.first().is_none_or(|key| key.kid().is_some()) {
+            return PublicForm::Jwks;
+        }
+        match self.data.keys().next() {
+            Some(name) if self.data.len() == 1 && name == PublicForm::PemSigner.default_data_key() => PublicForm::PemSigner,
+            // The data key of a kid has no dot.
+            Some(name) if self.data.len() == 1 && (name.contains('.') || keys.len() > 1) => PublicForm::Pem,
+            _ => PublicForm::PemPerKey,
+        }
+    }
+
+    /// Whether it changes with the signer alone.
+    pub(in crate::lifecycle) fn follows_signer(&self) -> bool {
+        matches!(self.form(), PublicForm::Pem | PublicForm::PemSigner)
     }
 
     /// The keys that a reader finds in this content by their kids. What is no JWK Set publishes none.
@@ -149,9 +178,13 @@ impl TargetContent {
     /// The keys that this content publishes. One that stands there without a kid gets the kid under which the record has it, and is left out if the
     /// record does not have it.
     pub(in crate::lifecycle) fn published_by(&self, record: &Record) -> BTreeMap<Kid, PublicJwk> {
+        // A key may be recorded under several kids: it does not stand there for one that leaves while another one stays.
         let named = |key: PublicJwk| {
-            let (kid, _) = record.keys.iter().find(|(_, known)| known.is(&key))?;
-            Some((kid.clone(), key.as_jwk().clone().with("kid", kid.as_str()).public_half()?))
+            let recorded = record.keys.iter().filter(|(_, known)| known.is(&key));
+            let (kid, known) = recorded.max_by_key(|(_, known)| !matches!(known.state, KeyState::Retired | KeyState::Revoked))?;
+            // What stands there may lack members, for example alg in PEM.
+            let whole = known.jwk.clone().or_else(|| key.as_jwk().clone().with("kid", kid.as_str()).public_half())?;
+            Some((kid.clone(), whole))
         };
         let mut published: BTreeMap<_, _> = self.keys().filter(|key| key.kid().is_none()).filter_map(named).collect();
         published.extend(self.published());
@@ -197,8 +230,7 @@ impl TargetContent {
 
     /// The part of an object's content that the operator wrote: all of the data, and of the metadata what it manages.
     pub fn own_part(&self) -> Self {
-        let always = [MANAGED_BY_LABEL, SET_ANNOTATION, MANAGED_METADATA_ANNOTATION];
-        let is_own = |name: &str| always.contains(&name) || self.managed_metadata().any(|managed| managed == name);
+        let is_own = |name: &str| ALWAYS_OWN.contains(&name) || self.managed_metadata().any(|managed| managed == name);
         let mut own = self.clone();
         own.labels.retain(|name, _| is_own(name));
         own.annotations.retain(|name, _| is_own(name));
@@ -212,10 +244,9 @@ impl TargetContent {
 
     /// The annotations of `self` that must go when `wanted` is written.
     pub fn stale_annotations<'held>(&'held self, wanted: &'held Self) -> impl Iterator<Item = &'held str> {
-        let marker = (!wanted.annotations.contains_key(MANAGED_METADATA_ANNOTATION)
-            && self.annotations.contains_key(MANAGED_METADATA_ANNOTATION))
-        .then_some(MANAGED_METADATA_ANNOTATION);
-        self.managed_metadata().filter(|name| self.annotations.contains_key(*name) && !wanted.annotations.contains_key(*name)).chain(marker)
+        let markers = [MANAGED_METADATA_ANNOTATION, FORM_ANNOTATION];
+        let is_stale = |name: &&str| self.annotations.contains_key(*name) && !wanted.annotations.contains_key(*name);
+        self.managed_metadata().chain(markers).filter(is_stale)
     }
 
     /// Whether `wanted` must be written over `self`. What others added to the metadata does not count; the data is wholly the operator's.
@@ -236,10 +267,10 @@ fn managed_metadata(annotations: &BTreeMap<String, String>) -> impl Iterator<Ite
 }
 
 /// What a target should contain when these public halves are published, and these keys are private, the signer first.
-pub(super) fn content(target: &Target, set: &SetId, keys: &BTreeMap<Kid, PublicJwk>, private: &[&Jwk]) -> TargetContent {
-    let document = match target.private {
-        Some(layout) => document::private(layout, private, keys),
-        None => document::public(keys),
+pub(super) fn content(target: &Target, set: &SetId, keys: PublicKeys<'_>, private: &[&Jwk]) -> TargetContent {
+    let data = match target.private {
+        Some(layout) => BTreeMap::from([(target.data_key.clone(), document::private(layout, private, keys.keys))]),
+        None => keys.data(target.form, &target.data_key),
     };
     let asked = &target.asked;
     let mut labels = asked.labels.clone();
@@ -253,7 +284,10 @@ pub(super) fn content(target: &Target, set: &SetId, keys: &BTreeMap<Kid, PublicJ
         annotations.insert(MANAGED_METADATA_ANNOTATION.to_owned(), managed.join(","));
     }
     let secret_type = asked.secret.as_ref().map(|secret| secret.secret_type.clone().unwrap_or_else(|| "Opaque".to_owned()));
-    TargetContent { data: BTreeMap::from([(target.data_key.clone(), document)]), secret_type, labels, annotations }
+    if target.form != PublicForm::Jwks {
+        annotations.insert(FORM_ANNOTATION.to_owned(), target.form.as_str().to_owned());
+    }
+    TargetContent { data, secret_type, labels, annotations }
 }
 
 #[cfg(test)]
@@ -261,7 +295,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::{api::KeyState, lifecycle::record::KeyRecord};
+    use crate::lifecycle::record::KeyRecord;
 
     fn key(kid: Option<&str>, x: &str) -> Value {
         let mut key = json!({ "kty": "OKP", "crv": "Ed25519", "x": x });

@@ -5,12 +5,9 @@ use std::collections::BTreeSet;
 use kube::ResourceExt as _;
 
 use super::TargetId;
-use crate::api::{AdminApiSpec, JsonWebKeySet, PrivateLayout, PublishTarget, TargetContentKind, TargetKind};
+use crate::api::{AdminApiSpec, JsonWebKeySet, PrivateLayout, PublicForm, PublishTarget, TargetContentKind, TargetKind};
 use crate::jwk::Kid;
 use crate::lifecycle::{entry_name::EntryName, set_id::SetId};
-
-/// The data key of a target that names none.
-const DEFAULT_DATA_KEY: &str = "jwks.json";
 
 /// What is asked to be published, and where.
 #[derive(Clone, Debug)]
@@ -60,6 +57,8 @@ pub struct Target {
     pub id: TargetId,
     /// Its data key.
     pub data_key: String,
+    /// In which form it holds public halves. A target for private keys has a layout instead.
+    pub form: PublicForm,
     /// In which layout it holds private keys; `None` for the public halves alone.
     pub private: Option<PrivateLayout>,
     /// What `publish` asks for besides.
@@ -92,15 +91,18 @@ impl Wanted {
 /// The targets that a spec names.
 fn targets(resource: &JsonWebKeySet) -> Vec<Target> {
     let namespace = resource.namespace().unwrap_or_default();
-    let target = |kind, name: String, data_key: &Option<String>, asked: &PublishTarget| Target {
-        id: TargetId { kind, namespace: namespace.clone(), name },
-        data_key: data_key.clone().unwrap_or_else(|| DEFAULT_DATA_KEY.to_owned()),
-        private: asked
-            .secret
-            .as_ref()
-            .filter(|secret| secret.content == Some(TargetContentKind::Private))
-            .map(|secret| secret.layout.unwrap_or_default()),
-        asked: asked.clone(),
+    let target = |kind, name: String, data_key: &Option<String>, asked: &PublishTarget| {
+        let private = asked.secret.as_ref().filter(|secret| secret.content == Some(TargetContentKind::Private));
+        let private = private.map(|secret| secret.layout.unwrap_or_default());
+        // The schema refuses both; this holds for what was stored before there was a rule.
+        let form = asked.form.filter(|_| private.is_none()).unwrap_or_default();
+        Target {
+            id: TargetId { kind, namespace: namespace.clone(), name },
+            data_key: data_key.clone().unwrap_or_else(|| form.default_data_key().to_owned()),
+            form,
+            private,
+            asked: asked.clone(),
+        }
     };
     match &resource.spec.publish {
         None => vec![target(TargetKind::ConfigMap, format!("{}-jwks", resource.name_any()), &None, &PublishTarget::default())],

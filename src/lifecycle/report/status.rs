@@ -207,7 +207,9 @@ fn describe(status: &mut JsonWebKeySetStatus, desired: &Desired, seen: &Observed
     status.next_rotation = assessment.next_rotation.filter(|_| desired.mode == Mode::Enforce && !desired.deleting).map(to_seconds);
     status.next_step = assessment.due.filter(|_| desired.mode == Mode::Enforce && !desired.deleting).map(to_seconds);
     list_targets(status, &seen.local, &assessment.record.targets);
-    status.signer = seen.signer().map(str::to_owned);
+    if desired.deleting {
+        status.signer = seen.signer().map(str::to_owned);
+    }
     status.kids = seen.live.keys.iter().filter_map(|key| key.kid()).take(LISTED_KIDS).map(str::to_owned).collect();
     status.key_count = i64::try_from(seen.live.keys.len()).ok();
     status.on_delete = Some(deletion::policy(desired, assessment.record.origin));

@@ -15,6 +15,7 @@ mod crds;
 mod credentials;
 mod deletion;
 mod fairness;
+mod forms;
 mod gitops;
 mod histories;
 mod idle;

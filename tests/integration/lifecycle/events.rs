@@ -1,5 +1,6 @@
 //! What can happen between two passes.
 
+use jwk_operator::api::PublicForm;
 use proptest::prelude::*;
 
 use super::{
@@ -51,6 +52,8 @@ pub enum Event {
     Targets(usize),
     /// Whether private keys are asked for in a Secret, and whether they are granted.
     PrivateTarget(bool, bool),
+    /// In which form of PEM the keys are published besides.
+    Pem(Option<PublicForm>),
     Observe(bool),
     /// Whether an older resource claims the same set.
     Claim(bool),
@@ -137,6 +140,7 @@ pub fn events() -> impl Strategy<Value = Event> {
         1 => any::<bool>().prop_map(Event::Unmanaged),
         1 => (0..3usize).prop_map(Event::Targets),
         1 => any::<(bool, bool)>().prop_map(|(asked, granted)| Event::PrivateTarget(asked, granted)),
+        1 => proptest::option::of(prop_oneof![Just(PublicForm::Pem), Just(PublicForm::PemPerKey)]).prop_map(Event::Pem),
         1 => any::<bool>().prop_map(Event::Observe),
         1 => any::<bool>().prop_map(Event::Claim),
         1 => any::<bool>().prop_map(Event::Elsewhere),

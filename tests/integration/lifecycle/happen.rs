@@ -2,7 +2,7 @@
 
 use jiff::SignedDuration;
 use jwk_operator::{
-    api::{KeySource, KeyState, KeyStatus, Mode, ROTATE_AT_ANNOTATION, UnmanagedKeys},
+    api::{KeySource, KeyState, KeyStatus, Mode, PublishTarget, ROTATE_AT_ANNOTATION, UnmanagedKeys},
     jwk::Jwk,
     lifecycle::Document,
 };
@@ -86,7 +86,9 @@ impl World {
                 self.is_elsewhere = false;
                 self.forged.clear();
                 self.resource.status = None;
-                let (live, objects) = (self.live(), self.objects.clone());
+                // Nor which kid a key has that stands somewhere without one.
+                self.known.clear();
+                let (live, objects) = (self.live(), self.shown());
                 self.oracle.forget_unremembered(&live, &objects);
             }
             Event::DeleteTarget => {
@@ -212,7 +214,7 @@ impl World {
                 let names = ["payments-jwks", "second"];
                 names.iter().skip(*count).for_each(|name| self.oracle.forget_target(&target_id(name)));
                 let targets = names.iter().take(*count).map(|name| target(name)).collect();
-                self.oracle.forget_target(&private_target_id());
+                [private_target_id(), target_id("pem")].iter().for_each(|id| self.oracle.forget_target(id));
                 self.edit(|spec| spec.publish = Some(targets));
             }
             Event::PrivateTarget(asked, granted) => {
@@ -225,6 +227,16 @@ impl World {
                     let mut targets = spec.publish.take().unwrap_or_else(|| vec![target("payments-jwks")]);
                     targets.retain(|target| target.secret.is_none());
                     targets.extend(asked.then(private_target));
+                    spec.publish = Some(targets);
+                });
+            }
+            Event::Pem(form) => {
+                self.say(format!("PEM TARGET {form:?}"));
+                self.oracle.forget_target(&target_id("pem"));
+                self.edit(|spec| {
+                    let mut targets = spec.publish.take().unwrap_or_else(|| vec![target("payments-jwks")]);
+                    targets.retain(|target| target.form.is_none());
+                    targets.extend(form.map(|form| PublishTarget { form: Some(form), ..target("pem") }));
                     spec.publish = Some(targets);
                 });
             }

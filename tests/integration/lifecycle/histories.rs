@@ -97,7 +97,7 @@ impl World {
             assert_ne!(exported, Some(true), "private keys stay without a grant\n{}", log());
             assert!(exported.is_none() || !is_replaced, "a Secret stays that nobody requests\n{}", log());
         }
-        for held in self.objects.values() {
+        for held in self.shown().values() {
             let published = held.content.published();
             assert!(
                 self.resource.spec.revoke.iter().all(|kid| !published.contains_key(kid.as_str())),

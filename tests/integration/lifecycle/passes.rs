@@ -136,7 +136,7 @@ impl World {
         let status = lifecycle::status(desired, Sight::Everything(seen), &self.status(), outcome, self.operator_time());
         self.oracle.check_status(&status, &self.store, &self.secret_keys());
         self.resource.status = Some(status);
-        self.oracle.note_published(&self.live(), &self.objects, self.resource.status.as_ref());
+        self.oracle.note_published(&self.live(), &self.shown(), self.resource.status.as_ref());
     }
 
     /// An outsider changes the set in the middle of a pass.

@@ -1,7 +1,7 @@
 //! Passes without the admin API: what the record and the targets alone are enough for, with a check of what they have to bring about.
 
 use jwk_operator::{
-    api::{KeyState, Reason},
+    api::{FORM_ANNOTATION, KeyState, Reason},
     lifecycle::{self, Failure, Granting, KeyRecord, Local, LocalStep, Outcome, Pace, Progress, Sight, TargetState, Wanted},
 };
 
@@ -37,7 +37,7 @@ impl World {
         };
         self.oracle.check_status(&status, &self.store, &self.secret_keys());
         self.resource.status = Some(status);
-        self.oracle.note_published(&self.live(), &self.objects, self.resource.status.as_ref());
+        self.oracle.note_published(&self.live(), &self.shown(), self.resource.status.as_ref());
         self.check_publication(&wanted, &local);
     }
 
@@ -66,7 +66,8 @@ impl World {
 
     /// Rule 13: what needs no admin API is done. Rule 15: what a target shows is what the record holds.
     fn check_publication(&self, wanted: &Wanted, local: &Local) {
-        for (id, held) in local.targets.keys().filter_map(|id| Some((id, self.objects.get(id)?))) {
+        let shown = self.shown();
+        for (id, held) in local.targets.keys().filter_map(|id| Some((id, shown.get(id)?))) {
             let has_failed = matches!(local.targets.get(id), Some(TargetState::Failed { .. }));
             let published = held.content.published();
             let is_revoked = published.keys().any(|kid| wanted.revoked.contains(kid));
@@ -76,9 +77,11 @@ impl World {
                 "rule 13: {id} holds private keys without a grant\n{}",
                 self.history()
             );
+            let is_pem = held.content.annotations.contains_key(FORM_ANNOTATION);
             // Rule 14 comes first: nothing empty takes the place of keys.
             let is_shown = |key: &KeyRecord| match (key.state, &key.jwk) {
                 (KeyState::Planned | KeyState::Staged | KeyState::Revoked, _) | (_, None) => false,
+                (_, Some(jwk)) if is_pem && jwk.as_jwk().key_use() == Some("enc") => false,
                 (KeyState::Retired, Some(jwk)) => jwk.as_jwk().key_use() != Some("enc"),
                 (_, Some(_)) => true,
             };

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use jwk_operator::{
-    api::{JsonWebKeySetStatus, KeySource},
+    api::{FORM_ANNOTATION, Generate, JsonWebKeySetStatus, KeySource, KeyState, KeyUse},
     jwk::{Kid, PublicJwk},
     lifecycle::{HeldTarget, TargetId},
 };
@@ -53,10 +53,18 @@ fn is_revoked(write: &TargetWrite<'_>, kid: &Kid) -> bool {
 
 /// Rule 14: nothing empty is written, unless no keys are requested or all that was there is revoked.
 fn check_not_emptied(write: &TargetWrite<'_>, published: &BTreeMap<Kid, PublicJwk>) -> Result<(), String> {
-    let is_readable = |entry: &KeySource| entry.generate.is_none_or(|generate| !generate.alg.is_symmetric());
+    // Readers of PEM are shown no key for encryption.
+    let is_set = !write.content.annotations.contains_key(FORM_ANNOTATION);
+    let is_shown = |generate: &Generate| !generate.alg.is_symmetric() && (is_set || generate.key_use != Some(KeyUse::Enc));
+    let is_readable = |entry: &KeySource| entry.generate.as_ref().is_none_or(is_shown);
     let asks_for_keys = write.spec.keys.iter().any(is_readable);
     let before = write.before.map(|held| held.content.published()).unwrap_or_default();
-    let is_withdrawal = before.keys().any(|kid| is_revoked(write, kid));
+    // One that was revoked leaves, also when it is not any more.
+    let was_revoked = |kid: &Kid| {
+        let mut known = write.status.iter().flat_map(|status| &status.keys);
+        known.any(|key| key.kid == kid.as_str() && key.state == KeyState::Revoked)
+    };
+    let is_withdrawal = before.keys().any(|kid| is_revoked(write, kid) || was_revoked(kid));
     let replaces_nothing = write.before.is_some() && before.is_empty();
     if published.is_empty() && !write.content.is_private() && asks_for_keys && !is_withdrawal && !replaces_nothing {
         return Err(format!("rule 14: {} is written without any key", write.id));

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use jwk_operator::{
-    api::{KeyState, KeyStatus, Mode, TargetKind},
+    api::{KeyState, KeyStatus, Mode, PublicForm, TargetKind},
     hydra::emulator::Refusal,
     jwk::{Jwk, symmetric},
     lifecycle::{
@@ -85,7 +85,8 @@ impl World {
         }
         match step {
             TargetStep::Write { content, replaces, .. } => {
-                let signing = if self.named_targets().contains(id) { self.must_be_shown() } else { BTreeSet::new() };
+                let shows_all = self.wanted().targets.iter().any(|target| target.id == *id && target.form != PublicForm::PemSigner);
+                let signing = if shows_all { self.must_be_shown() } else { BTreeSet::new() };
                 self.write_target(id, content, replaces.as_deref(), &signing)
             }
             TargetStep::Withdraw { kids, held, .. } => {
@@ -95,11 +96,12 @@ impl World {
                 self.write_target(id, &TargetContent { data, ..held.content.own_part() }, Some(held), &BTreeSet::new())
             }
             TargetStep::Remove { .. } => {
+                let shown = self.shown();
                 let removal = TargetRemoval {
                     id,
-                    held: self.objects.get(id),
+                    held: shown.get(id),
                     named: &self.named_targets(),
-                    objects: &self.objects,
+                    objects: &shown,
                     is_withdrawn: id.kind == TargetKind::Secret && !self.private_export,
                     shown: self.must_be_shown().into_iter().chain(self.still_needed(id)).collect(),
                 };
@@ -132,7 +134,7 @@ impl World {
     /// The kids of the keys that a target shows and that verifiers still need, as the status has them: what is announced, signs, or retired less
     /// than `retain` ago, until it is revoked. Nobody shall encrypt for a key that retired.
     fn still_needed(&self, id: &TargetId) -> Vec<String> {
-        let shown = self.objects.get(id).map(|held| held.content.published()).unwrap_or_default();
+        let shown = self.shown().get(id).map(|held| held.content.published()).unwrap_or_default();
         let now = self.operator_time();
         let is_shown = |record: &KeyStatus| {
             shown.get(record.kid.as_str()).is_some_and(|key| record.thumbprint.is_some() && record.thumbprint == key.thumbprint().ok())
@@ -167,10 +169,11 @@ impl World {
         let is_observer = self.resource.spec.mode == Some(Mode::Observe);
         let was_told = |key: &KeyStatus| !matches!(key.state, KeyState::Planned | KeyState::Staged);
         let recorded = is_observer.then(|| self.status().keys.into_iter().filter(was_told).map(|key| key.kid).collect());
+        let (shown, named) = (self.shown(), self.with_kids(content));
         let look = TargetWrite {
             id,
-            content,
-            before: self.objects.get(id),
+            content: &named,
+            before: shown.get(id),
             recorded,
             spec: &self.resource.spec,
             status: self.resource.status.as_ref(),
@@ -186,9 +189,9 @@ impl World {
         self.texts.insert(id.clone(), content.data.iter().map(|(key, document)| (key.clone(), document.text().to_owned())).collect());
         if is_observer {
             let (live, status) = (self.live(), self.status());
-            self.oracle.forget_unrecorded(&live, &self.objects, &status);
+            self.oracle.forget_unrecorded(&live, &self.shown(), &status);
         }
-        self.oracle.note_published(&self.live(), &self.objects, self.resource.status.as_ref());
+        self.oracle.note_published(&self.live(), &self.shown(), self.resource.status.as_ref());
         TargetState::Held(held)
     }
 
@@ -250,6 +253,7 @@ impl World {
         }
         let after = self.live();
         self.oracle.note_live(&before, &after, self.now);
+        self.note_kids();
         // Nobody can answer for what arrives after an outsider's change.
         if late.is_some_and(|write| write.changes != self.changes) {
             return written;

@@ -14,7 +14,7 @@ use jwk_operator::{
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
-use super::oracle::Oracle;
+use super::{oracle::Oracle, shown::Kids};
 
 pub const SET: &str = "shop.payments";
 pub const STAGED: &str = "shop.payments~next";
@@ -96,6 +96,8 @@ pub struct World {
     pub store: Store,
     pub resource: JsonWebKeySet,
     pub objects: BTreeMap<TargetId, HeldTarget>,
+    /// The kids of the keys that were published.
+    pub known: Kids,
     /// What was written into them, which of a Secret only the API server knows.
     pub texts: BTreeMap<TargetId, BTreeMap<String, String>>,
     pub foreign_objects: Vec<TargetId>,
@@ -168,6 +170,7 @@ impl World {
             store: Store::new(DerivedKeys::default()),
             resource,
             objects: BTreeMap::new(),
+            known: Kids::new(),
             texts: BTreeMap::new(),
             foreign_objects: Vec::new(),
             keeps_private_keys: false,
@@ -377,8 +380,9 @@ impl World {
         let after = self.live();
         self.oracle.note_outsider(&before, &after);
         self.oracle.note_live(&before, &after, self.now);
+        self.note_kids();
         if self.remembers_nothing() {
-            self.oracle.forget_unremembered(&after, &self.objects);
+            self.oracle.forget_unremembered(&after, &self.shown());
         }
     }
 }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use jwk_operator::{
-    api::{JsonWebKeySetStatus, KeyState, KeyStatus, PrivateLayout},
+    api::{FORM_ANNOTATION, JsonWebKeySetStatus, KeyState, KeyStatus, PrivateLayout, PublicForm},
     hydra::emulator::Store,
     jwk::{Jwk, JwkSet},
     lifecycle::Document,
@@ -18,12 +18,13 @@ impl Oracle {
     /// A document that may hold private keys: one, which is not revoked and which somebody else did not put under an own kid, and no secret
     /// of another key.
     fn check_private_document(&self, document: &str, store: &Store, write: &TargetWrite<'_>) {
-        let set: JwkSet = serde_json::from_str(document).expect("a set");
-        let private: Vec<&Jwk> = set.keys.iter().filter(|key| key.is_private()).collect();
+        let array = || serde_json::from_str::<Vec<Jwk>>(document).expect("a set or an array");
+        let keys = serde_json::from_str::<JwkSet>(document).map_or_else(|_| array(), |set| set.keys);
+        let private: Vec<&Jwk> = keys.iter().filter(|key| key.is_private()).collect();
         let secrets = write.spec.publish.iter().flatten().filter_map(|target| target.secret.as_ref());
         let is_jwks = secrets.into_iter().any(|secret| secret.layout == Some(PrivateLayout::Jwks));
-        let is_in_order = set.keys[0].is_private() && (is_jwks || private.len() == 1);
-        assert!(is_in_order, "Oathkeeper signs with the last of several: {:?}", set.keys);
+        let is_in_order = keys[0].is_private() && (is_jwks || private.len() == 1);
+        assert!(is_in_order, "Oathkeeper signs with the last of several: {keys:?}");
         for key in &private {
             let kid = key.kid().expect("a kid");
             assert!(!write.spec.revoke.iter().any(|revoked| revoked == kid), "{kid} is revoked and exported");
@@ -34,7 +35,7 @@ impl Oracle {
         }
         for key in store.sets().values().flatten().filter(|key| private.iter().all(|exported| id(key) != id(exported))) {
             for secret in PRIVATE_MEMBERS.iter().filter_map(|member| key.text(member)) {
-                let is_shown = set.keys.iter().any(|shown| shown.members().values().any(|value| value.as_str() == Some(secret)));
+                let is_shown = keys.iter().any(|shown| shown.members().values().any(|value| value.as_str() == Some(secret)));
                 assert!(!is_shown, "a secret of {key:?} is exported");
             }
         }
@@ -60,6 +61,10 @@ impl Oracle {
                 assert!(PRIVATE_MEMBERS.iter().all(|name| key.get(name).is_none()), "rule 1: a private member in {document}");
             }
         }
+        // It never shows a key but that of the signer, whoever waits for it.
+        if write.content.annotations.get(FORM_ANNOTATION).is_some_and(|form| form == PublicForm::PemSigner.as_str()) {
+            return Ok(());
+        }
         let published = write.content.published();
         for (kid, key) in write.before.map(|held| held.content.published()).unwrap_or_default() {
             let key = key.as_jwk();
@@ -69,7 +74,14 @@ impl Oracle {
             // The signer is signing now, whenever it was last looked at.
             let signs = live.iter().find(|key| key.is_private()).is_some_and(|signer| id(signer) == id(key));
             let is_early = signs || signed.is_some_and(|signed| now.duration_since(*signed) < retain - self.slack);
+            // Without kids a key that is revoked under another one is revoked.
+            let is_revoked_elsewhere = write.content.annotations.contains_key(FORM_ANNOTATION)
+                && write.status.is_some_and(|status| {
+                    let revoked = status.keys.iter().filter(|known| write.spec.revoke.contains(&known.kid));
+                    revoked.into_iter().any(|known| known.thumbprint.is_some() && known.thumbprint == key.public_thumbprint())
+                });
             if !published.contains_key(&kid)
+                && !is_revoked_elsewhere
                 && write.recorded.as_ref().is_none_or(|recorded| recorded.contains(kid.as_str()))
                 && !write.spec.revoke.iter().any(|revoked| kid == **revoked)
                 // One that was revoked leaves, also when it is not any more.
