@@ -90,7 +90,7 @@ impl Supplier<'_> {
         self.recheck_announcements(name);
     }
 
-    fn is_taken_by_an_entry(&self, name: &EntryName, kid: &Kid) -> bool {
+    pub(super) fn is_taken_by_an_entry(&self, name: &EntryName, kid: &Kid) -> bool {
         self.look.desired.entries.iter().any(|other| match &other.source {
             Source::Public { kid: theirs, .. } => theirs == kid,
             // Of two imports of one kid the first by name has it.

@@ -8,7 +8,7 @@ use crate::lifecycle::{Desired, entry_name::EntryName, kid, record::KeyRecord, s
 impl Supplier<'_> {
     /// Keeps every key of the entry that is in use, so that correcting the entry costs verifiers nothing.
     pub(super) fn keep_invalid(&mut self, name: &EntryName, invalid: &InvalidEntry) {
-        if let Some(serving) = self.serving_import(name, None).or_else(|| self.serving_of(name)) {
+        if let Some(serving) = self.serving_of(name).or_else(|| self.serving_import(name, None)) {
             self.serve(name, &serving);
         }
         let is_in_use = |record: &KeyRecord| {

@@ -108,7 +108,11 @@ impl Supplier<'_> {
         let signer = self.look.desired.entries.iter().filter(|entry| named == Some(&entry.name));
         signer.chain(&self.look.desired.entries).filter(|entry| !is_refused(self.look, entry)).find(|entry| match &entry.source {
             Source::Generate { .. } => true,
-            Source::Import(_) => self.look.seen.source(&entry.name).is_some_and(|held| held.is_private && self.may_be_stored(held)),
+            Source::Import(_) => self
+                .look
+                .seen
+                .source(&entry.name)
+                .is_some_and(|held| held.is_private && self.may_be_stored(held) && !self.is_taken_by_an_entry(&entry.name, &held.kid)),
             Source::Public { .. } | Source::Invalid(_) => false,
         })
     }

@@ -208,3 +208,41 @@ fn an_announced_key_of_an_invalid_import_waits_for_the_targets_again() {
     world.pass(&[]);
     assert!(announced_at(&world).is_none());
 }
+
+/// What cannot have its kid fills no gap: another entry does, at once.
+#[test]
+fn an_import_without_its_kid_does_not_keep_another_from_signing_at_once() {
+    let mut invalid = entry(6, 0);
+    spoil(&mut invalid, true);
+    let mut world = World::new(JsonWebKeySetSpec::default());
+    let key = new_key(&world, "partner-1");
+    world.store_secret("unnamed", &key);
+    world.edit(|spec| {
+        set_entries(spec, vec![entry(4, 7), entry(0, 2), invalid]);
+        spec.signer = Some("unnamed".into());
+    });
+    world.pass(&[]);
+    assert_eq!(private(&world), [FIRST]);
+}
+
+/// Somebody's symmetric key that was imported once does not come back in front.
+#[test]
+fn an_invalid_import_keeps_what_signs_and_not_what_retired() {
+    let mut import = entry(5, 7);
+    import.name = "signing".into();
+    let mut world = World::new(JsonWebKeySetSpec { keys: vec![import.clone()], publish: Some(vec![]), ..JsonWebKeySetSpec::default() });
+    let shared = jwk_operator::jwk::symmetric::from_bytes("legacy-1", "HS256", "sig", &[7; 32]).expect("a key");
+    world.store_secret("legacy", &shared);
+    world.pass(&[]);
+    assert_eq!(private(&world), ["legacy-1"]);
+    let mut generated = entry(0, 7);
+    generated.name = "signing".into();
+    world.edit(|spec| set_entries(spec, vec![generated]));
+    run(&mut world, HOUR);
+    let before = private(&world);
+    assert_eq!(before.len(), 2, "{before:?}");
+    spoil(&mut import, true);
+    world.edit(|spec| set_entries(spec, vec![import]));
+    run(&mut world, HOUR);
+    assert_eq!(signer(&world), before[0]);
+}
