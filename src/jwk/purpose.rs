@@ -36,6 +36,15 @@ impl Jwk {
         agree(purpose, algorithm.as_ref(), operations)
     }
 
+    /// Whether the key is for encryption or key agreement: by its `use`, else by its `alg`, else by its `key_ops`.
+    pub fn is_for_encryption(&self) -> bool {
+        let stated =
+            || self.key_use().filter(|key_use| !key_use.is_empty()).map(|key_use| Purpose::named(key_use) == Some(Purpose::Encryption));
+        let by_alg = || Some(Algorithm::named(self.alg()?)?.purpose() == Purpose::Encryption);
+        let by_operations = || self.operations(false).ok().flatten() == Some(Purpose::Encryption);
+        stated().or_else(by_alg).unwrap_or_else(by_operations)
+    }
+
     /// The purpose that `key_ops` names; `None` if it is absent, empty, or names no registered operation. Operations of both purposes, which are
     /// discouraged and not forbidden, leave the choice to `use` and `alg` where one of them is there (`is_stated`).
     pub(super) fn operations(&self, is_stated: bool) -> Result<Option<Purpose>, InvalidJwk> {

@@ -245,7 +245,7 @@ pub(super) fn private(layout: PrivateLayout, private: &[&Jwk], public: &BTreeMap
         public.iter().filter(|(kid, _)| !shown.contains(&kid.as_str())).map(|(_, key)| key.as_jwk()).collect::<Vec<_>>()
     };
     // Oathkeeper and GoTrue would sign with a key for encryption, too.
-    let signs = |key: &&Jwk| key.key_use() != Some("enc");
+    let signs = |key: &&Jwk| !key.is_for_encryption();
     let signer: Vec<_> = private.iter().copied().filter(signs).take(1).collect();
     match layout {
         PrivateLayout::Jwks => sealed(Shape::Set, &private.iter().copied().chain(others(private)).collect::<Vec<_>>()),

@@ -69,7 +69,8 @@ impl<'keys> PublicKeys<'keys> {
             let held = self.held.and_then(|held| held.get(&name));
             let documents = keys.into_iter().map(|(kid, key)| (kid, Document::Public(spki::to_pem([key]))));
             let mut documents: Vec<_> = documents.collect();
-            documents.sort_by_key(|(kid, document)| (self.is_of_others(kid), Some(document) != held));
+            documents
+                .sort_by_key(|(kid, document)| (self.is_of_others(kid), Some(document) != held, Some(*kid) != self.signer, self.rank(kid)));
             let mut documents = documents.into_iter();
             let Some((has_it, chosen)) = documents.next() else { continue };
             // One key under two kids is found under both.
@@ -86,6 +87,15 @@ impl<'keys> PublicKeys<'keys> {
 
     fn is_of_others(self, kid: &Kid) -> bool {
         self.record.keys.get(kid).is_some_and(|key| key.state == KeyState::Unmanaged)
+    }
+
+    /// The sooner a reader needs a key, the lower.
+    fn rank(self, kid: &Kid) -> u8 {
+        match self.record.keys.get(kid).map(|key| key.state) {
+            Some(KeyState::Active) => 0,
+            Some(KeyState::Retired) => 1,
+            _ => 2,
+        }
     }
 
     /// The keys that a form without kids shows. One that is revoked under another kid is none of them: its reader takes it for any kid.
@@ -121,7 +131,7 @@ pub(super) fn shows(form: PublicForm, key: &PublicJwk) -> bool {
 }
 
 fn is_for_encryption(key: &PublicJwk) -> bool {
-    key.as_jwk().key_use() == Some("enc")
+    key.as_jwk().is_for_encryption()
 }
 
 /// The data key of a kid, in characters that every reader takes: Trino writes kids so before it looks for the file, and RabbitMQ splits names at

@@ -128,7 +128,10 @@ impl Placement<'_> {
             (TargetState::Held(held), None) if self.can_withdraw(held) => Verdict::Due(self.rank(held), self.withdraw(id, held)),
             // What it holds is right as far as it is known.
             (TargetState::Held(held), None) if is_private_copy(id, held) => Verdict::Holds,
-            (TargetState::Held(held), None) => self.kept_up(id, held),
+            (TargetState::Held(held), None) => match self.kept_up(id, held) {
+                Verdict::Waits(None) => Verdict::Waits(self.lacks_signer(target)),
+                verdict => verdict,
+            },
             (TargetState::Absent, None) => Verdict::Waits(self.lacks_signer(target)),
             (TargetState::Foreign, _) => Verdict::Waits(Some(trouble(
                 Reason::TargetNotOwned,
@@ -245,7 +248,9 @@ impl Placement<'_> {
         };
         let is_first_of_signer = target.form == PublicForm::PemSigner && matches!(state, TargetState::Absent);
         let has_nothing_to_show = |name: &EntryName| self.has_nothing_to_show(name, target.form);
-        is_empty && !replaces_nothing && (is_first_of_signer || !self.wanted.readable.iter().all(has_nothing_to_show))
+        // Of a lost status everything stays.
+        let is_forgotten = self.record.is_empty() && matches!(state, TargetState::Held(_));
+        is_empty && !replaces_nothing && (is_first_of_signer || is_forgotten || !self.wanted.readable.iter().all(has_nothing_to_show))
     }
 
     /// Whether an entry has its keys, and none that a form shows: they are symmetric, or PEM has no place for them.
@@ -254,8 +259,9 @@ impl Placement<'_> {
         let active = || keys().filter(|key| key.state == KeyState::Active);
         let is_shown = |key: &KeyRecord| key.jwk.as_ref().is_some_and(|key| form::shows(form, key));
         match form {
-            // The public key of somebody else is none that signs here.
-            PublicForm::PemSigner => keys().any(|key| key.state != KeyState::Planned) && !active().any(is_shown),
+            PublicForm::PemSigner if active().next().is_some() => !active().any(is_shown),
+            // The public key of somebody else is none that signs here. One that did may have been lost.
+            PublicForm::PemSigner => keys().any(|key| key.state != KeyState::Planned) && keys().all(|key| key.activated_at.is_none()),
             PublicForm::Jwks | PublicForm::Pem | PublicForm::PemPerKey => active().any(|key| !is_shown(key)),
         }
     }
@@ -270,7 +276,11 @@ impl Placement<'_> {
 
     fn shows_revoked(&self, held: &HeldTarget) -> bool {
         let private = held.content.private_kids();
+        // A key without a kid is revoked under any of its kids.
+        let revoked: Vec<_> = self.wanted.revoked.iter().filter_map(|kid| self.record.keys.get(kid)).collect();
+        let is_revoked = |key: PublicJwk| key.kid().is_none() && revoked.iter().any(|known| known.is(&key));
         held.content.published_by(self.record).keys().chain(&private).any(|kid| self.wanted.revoked.contains(kid))
+            || held.content.keys().any(is_revoked)
     }
 
     /// Whether a key can be taken out of a document of which nobody remembers the text: only by its kid.

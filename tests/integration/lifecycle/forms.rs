@@ -372,3 +372,63 @@ fn an_own_key_comes_before_somebody_elses_with_the_same_data_key() {
     assert_eq!(world.status().signer.as_deref(), Some(SECOND));
     assert_eq!(condition(&world, "Stalled").expect("somebody has to act").0, "TargetFailed");
 }
+
+/// Rule 14: what vanished was not revoked, and verifiers may still meet its signatures.
+#[test]
+fn the_signer_stays_shown_after_the_set_was_lost_and_nothing_can_be_made() {
+    let mut world = World::new(JsonWebKeySetSpec {
+        keys: vec![entry(5, 7)],
+        publish: Some(vec![in_form(PublicForm::PemSigner)]),
+        ..Default::default()
+    });
+    let key = world.store.generator().generate("ES256").expect("a key").with("alg", "ES256").with("use", "sig");
+    world.store_secret("legacy", &key);
+    world.pass(&[]);
+    assert_eq!(shown(&world), one("signer.pem", &["legacy-1"]));
+    world.secrets.clear();
+    world.outsider("deletes the set", |store| store.delete_set(SET));
+    for _ in 0..3 {
+        world.pass(&[]);
+        world.pass_without_admin_api();
+        world.advance(3600);
+    }
+    assert_eq!(shown(&world), one("signer.pem", &["legacy-1"]));
+}
+
+/// Nothing else is left to show.
+#[test]
+fn a_key_that_is_revoked_under_one_of_its_kids_leaves_although_nothing_is_left() {
+    for (revoked, form) in [("legacy-1", PublicForm::Pem), ("a-new", PublicForm::Pem), ("a-new", PublicForm::PemSigner)] {
+        let mut world = World::new(JsonWebKeySetSpec { keys: vec![entry(5, 7)], publish: Some(vec![in_form(form)]), ..Default::default() });
+        let key = world.store.generator().generate("ES256").expect("a key").with("alg", "ES256").with("use", "sig");
+        world.store_secret("legacy", &key);
+        world.pass(&[]);
+        let mut renamed = entry(5, 7);
+        renamed.import.as_mut().expect("an import").kid = Some("a-new".into());
+        world.edit(|spec| set_entries(spec, vec![renamed]));
+        world.pass(&[]);
+        assert_eq!(kids(&world).len(), 2);
+        world.edit(|spec| {
+            spec.keys[0].import.as_mut().expect("an import").kid = (revoked == "legacy-1").then(|| "a-new".into());
+            spec.revoke.push(revoked.into());
+        });
+        world.pass_without_admin_api();
+        let text = world.objects[&target_id("pem")].content.data.values().next().expect("a document").text().to_owned();
+        assert_eq!(text, "", "{revoked} {form:?}");
+    }
+}
+
+/// Neither a kid nor a use is in PEM, so that its reader would take signatures of it.
+#[test]
+fn a_key_whose_alg_is_for_encryption_is_in_no_pem() {
+    let half = serde_json::json!({
+        "kty": "EC", "crv": "P-256", "kid": "seal", "alg": "ECDH-ES", "x": "f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU",
+        "y": "x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0",
+    });
+    let sealing = KeySource { name: "seal".into(), public: serde_json::from_value(half).ok(), ..KeySource::default() };
+    let mut spec = unannounced(&["signing"]);
+    spec.keys.push(sealing);
+    let world = ready(spec, vec![in_form(PublicForm::Pem), target("payments-jwks")]);
+    assert_eq!(shown(&world), one("keys.pem", &[FIRST]));
+    assert!(world.objects[&target_id("payments-jwks")].content.published().contains_key("seal"));
+}

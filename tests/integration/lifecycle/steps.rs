@@ -85,8 +85,13 @@ impl World {
         }
         match step {
             TargetStep::Write { content, replaces, .. } => {
-                let shows_all = self.wanted().targets.iter().any(|target| target.id == *id && target.form != PublicForm::PemSigner);
-                let signing = if shows_all { self.must_be_shown() } else { BTreeSet::new() };
+                let form = self.wanted().targets.iter().find(|target| target.id == *id).map(|target| target.form);
+                let signing = match form {
+                    None | Some(PublicForm::PemSigner) => BTreeSet::new(),
+                    Some(PublicForm::Jwks | PublicForm::PemPerKey) => self.must_be_shown(),
+                    // Without kids a key that is revoked under another one is revoked.
+                    Some(PublicForm::Pem) => self.must_be_shown().into_iter().filter(|kid| !self.is_revoked_elsewhere(kid)).collect(),
+                };
                 self.write_target(id, content, replaces.as_deref(), &signing)
             }
             TargetStep::Withdraw { kids, held, .. } => {
@@ -118,6 +123,14 @@ impl World {
     /// The targets that the spec names and the AdminApi grants.
     pub fn named_targets(&self) -> Vec<TargetId> {
         self.wanted().targets.into_iter().map(|target| target.id).collect()
+    }
+
+    /// Whether the key of a kid is revoked under another one.
+    fn is_revoked_elsewhere(&self, kid: &str) -> bool {
+        let keys = self.status().keys;
+        let thumbprint = keys.iter().find(|key| key.kid == kid).and_then(|key| key.thumbprint.clone());
+        let is_revoked = |key: &&KeyStatus| self.resource.spec.revoke.contains(&key.kid) && key.thumbprint == thumbprint;
+        thumbprint.is_some() && keys.iter().any(|key| is_revoked(&key))
     }
 
     /// The kids of the keys that sign, as the status has them: every verifier needs them, until they are revoked.
